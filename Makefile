@@ -1,5 +1,6 @@
 # The commands of medpipe. Every one of them sets up what it needs first.
 #   make demo                  the main job on synthetic films, from data to an answer of the served model
+#   make demo TASK=NAME        a task of pipelines/tasks, in work/; DATA=PATH names its data
 #   make demo DATA=PATH        the same on a MedMNIST archive or a folder of pictures, in work/
 #   make test                  the tests            make lint   ruff, mypy, import contracts
 #   make ui                    MLflow's pages       make serve  the champion, at port 5001
@@ -44,7 +45,7 @@ $(READY): requirements/$(VARIANT).txt requirements/dev.txt requirements/uv.txt
 	@touch $@
 
 demo: $(READY)
-	@python -m pipelines.demo $(if $(DATA),"$(DATA)")
+	@python -m pipelines.demo $(if $(TASK),--task "$(TASK)") $(if $(DATA),"$(DATA)")
 
 test: $(READY)
 	@python -m pytest $(ARGS)

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from pipelines.new import make_workspace
+from pipelines.workspace import make_workspace
 
 GOAL = 1.15
 TASK = """

@@ -1,8 +1,9 @@
 """The pictures of the README: screenshots of the real thing in headless Chromium, from synthetic data.
 
-    make demo && python docs/make_pictures.py
+    make demo && make demo TASK=ecg_rhythm && python docs/make_pictures.py
+    python docs/make_pictures.py ecg      one of them
 
-Needs Chromium on the PATH (Debian's package `chromium`). Writes docs/pictures/{report,run,graph}.png.
+Needs Chromium on the PATH (Debian's package `chromium`). Writes docs/pictures/{report,run,graph,ecg}.png.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import html
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -29,13 +31,27 @@ from serving.server import free_port
 PICTURES = CHECKOUT / "docs" / "pictures"
 
 
-def main() -> None:
-    """Make all three."""
-    saved = json.loads((CHECKOUT / "data" / "run.json").read_text(encoding="utf-8"))
-    if not json.loads((CHECKOUT / "data/cleaned/dataset.json").read_text(encoding="utf-8"))["synthetic"]:
-        raise MedpipeError("data/cleaned", expected="synthetic films", found="others", todo="make demo")
+def main(*names: str) -> None:
+    """Make those named, or all four."""
     PICTURES.mkdir(exist_ok=True)
+    makers = {"report": report, "run": run, "graph": graph, "ecg": ecg}
+    unknown = [name for name in names if name not in makers]
+    if unknown:
+        raise MedpipeError("pictures", expected=f"names among {', '.join(makers)}", found=unknown[0], todo="name one")
+    for name in names or makers:
+        makers[name]()
+
+
+def report() -> None:
+    """The top of the report on synthetic films."""
+    _require_synthetic(CHECKOUT, "make demo")
     screenshot(f"file://{CHECKOUT}/data/evaluation/report.html", "report", 1000, 1500)
+
+
+def run() -> None:
+    """The same run on MLflow's page."""
+    _require_synthetic(CHECKOUT, "make demo")
+    saved = json.loads((CHECKOUT / "data" / "run.json").read_text(encoding="utf-8"))
     experiment = MlflowClient(tracking_uri()).get_run(saved["run_id"]).info.experiment_id
     port = free_port()
     server = subprocess.Popen(
@@ -48,10 +64,51 @@ def main() -> None:
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(timeout=20)
+
+
+def graph() -> None:
+    """The Kubeflow graph of the default task."""
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "graph.html"
-        page.write_text(graph(Path(folder)), encoding="utf-8")
+        page.write_text(_graph_page(Path(folder)), encoding="utf-8")
         screenshot(f"file://{page}", "graph", 1400, 170)
+
+
+def ecg() -> None:
+    """Two traces of the report on synthetic ECGs, with what the model looked at, as the report shows them."""
+    workspace = CHECKOUT / "work" / "ecg_rhythm"
+    _require_synthetic(workspace, "make demo TASK=ecg_rhythm")
+    text = (workspace / "data/evaluation/report.html").read_text(encoding="utf-8")
+    (style,) = re.findall(r"<style>.*?</style>", text, re.DOTALL)
+    right = text.partition("<h3>Surest of those called right</h3>")[2].partition("<h3>")[0]
+    figures = [
+        figure
+        for name in ("ventricular", "atrial_fibrillation")
+        for figure in re.findall(r"<figure>.*?</figure>", right, re.DOTALL)
+        if f"called {name}," in figure
+    ]
+    if len(figures) != 2:
+        raise MedpipeError(str(workspace), expected="two cases", found=f"{len(figures)}", todo="look at the report")
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "ecg.html"
+        beside = (
+            "<style>body{display:flex;gap:12px;max-width:none;margin:0;padding:8px}figure{margin:0;width:460px}</style>"
+        )
+        page.write_text(f"<!doctype html><meta charset=utf-8>{style}{beside}{''.join(figures)}", encoding="utf-8")
+        screenshot(f"file://{page}", "ecg", 950, 440)
+
+
+def _require_synthetic(workspace: Path, command: str) -> None:
+    """Refuse to show real patients.
+
+    Raises:
+        MedpipeError: the dataset isn't synthetic, or not there.
+    """
+    info = workspace / "data/cleaned/dataset.json"
+    found = json.loads(info.read_text(encoding="utf-8"))["synthetic"] if info.is_file() else None
+    if not found:
+        told = "none" if found is None else "others"
+        raise MedpipeError(str(info.parent), expected="synthetic samples", found=told, todo=command)
 
 
 def screenshot(url: str, name: str, width: int, height: int) -> None:
@@ -78,7 +135,7 @@ def wait(url: str) -> None:
     raise MedpipeError(url, expected="an answer within a minute", found="none", todo="make ui, and read what it prints")
 
 
-def graph(folder: Path) -> str:
+def _graph_page(folder: Path) -> str:
     """The Kubeflow graph as a page, drawn from the compiled YAML: tasks in order of dependence, with their outputs."""
     compiled = folder / "pipeline.yaml"
     subprocess.run([sys.executable, "-m", "pipelines.kubeflow", "compile", "--out", str(compiled)], check=True)
@@ -111,4 +168,4 @@ def ordered(needs: dict[str, set[str]]) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -1,35 +1,38 @@
 """`make demo`: the main job from data to an answer of the served model.
 
-python -m pipelines.demo             the checkout's own task, on synthetic films
-python -m pipelines.demo DATA        a MedMNIST archive or a folder of pictures, in a workspace under work/
+python -m pipelines.demo                       the checkout's own task, on synthetic films
+python -m pipelines.demo DATA                  a MedMNIST archive or a folder of pictures, in a workspace under work/
+python -m pipelines.demo --task NAME [DATA]    a task of pipelines/tasks, or a task file, in a workspace under work/
 """
 
 from __future__ import annotations
 
-import base64
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import cv2
 import pandas as pd
 import typer
 
 from components.lib.dataset import Dataset
 from components.lib.errors import MedpipeError
-from components.lib.readers import reader
+from components.lib.numbers import number
 from components.lib.spec import TaskSpec
 from components.lib.tracking import CHECKOUT
-from pipelines.new import create, workspace_name
+from pipelines.new import create
 from pipelines.serve import ensure_registered, task_file, workspace_spec
+from pipelines.workspace import create_from_task, task_named, workspace_name
 from serving.server import ask, serve
 
 
-def main(data: Annotated[Path | None, typer.Argument()] = None) -> None:
-    """Run the pipeline on DATA (default: synthetic films), serve the model, and ask it about one film."""
-    workspace = CHECKOUT if data is None else _workspace(data)
+def main(
+    data: Annotated[Path | None, typer.Argument()] = None,
+    task: Annotated[str | None, typer.Option(help="A name in pipelines/tasks, or a task file.")] = None,
+) -> None:
+    """Run the pipeline, on DATA or on what the task names, serve the model, and ask it about one sample."""
+    workspace = _workspace(data, task)
     os.chdir(workspace)
     _say(f"dvc repro, in {_shown(workspace)}")
     if subprocess.run([sys.executable, "-m", "dvc", "repro"], check=False).returncode:
@@ -41,39 +44,55 @@ def main(data: Annotated[Path | None, typer.Argument()] = None) -> None:
         )
     spec = workspace_spec()
     name, version = ensure_registered(spec)
-    film, truth = _one_film(spec)
+    request, known = _one_sample(spec)
     _say(f"mlflow models serve -m models:/{name}/{version}")
     with serve(f"models:/{name}/{version}") as url:
-        (answer,) = ask(url, {next(iter(spec.inputs)): [base64.b64encode(film).decode()]})
-    _tell(answer, truth, name, workspace)
+        (answer,) = ask(url, {column: [value] for column, value in request.items()})
+    _tell(answer, known, name, workspace, spec)
 
 
-def _workspace(data: Path) -> Path:
-    name = workspace_name(data)
-    workspace = CHECKOUT / "work" / name
-    for sentence in create(data, workspace, name):
+def _workspace(data: Path | None, task: str | None) -> Path:
+    """The checkout, or a workspace under work/ that is made now."""
+    if task is not None:
+        file = task_named(task)
+        workspace = CHECKOUT / "work" / file.stem
+        found = create_from_task(file, workspace, data)
+    elif data is not None:
+        name = workspace_name(data)
+        workspace = CHECKOUT / "work" / name
+        found = create(data, workspace, name)
+    else:
+        return CHECKOUT
+    for sentence in found:
         _say(sentence)
     return workspace
 
 
-def _one_film(spec: TaskSpec) -> tuple[bytes, str]:
-    """The first test film as the hospital would send it, and what is known about it."""
+def _one_sample(spec: TaskSpec) -> tuple[dict[str, Any], dict[str, str]]:
+    """The first test sample as a caller would send it, and what is known about it."""
     samples = Dataset(Path("data/cleaned")).samples()
-    target = next(iter(spec.targets))
-    row = samples[(samples["split"] == "test") & samples[target].notna()].iloc[0]
+    known = samples[[*spec.targets]].notna().any(axis=1)
+    row = samples[(samples["split"] == "test") & known].iloc[0]
     sources = pd.read_parquet("data/private/sources.parquet").set_index("sample_id").loc[row["sample_id"]]
-    raw = reader(spec.source.reader).opener(Path(spec.source.path))(sources["file"], int(sources["row"]))
-    if not isinstance(raw, bytes):
-        raw = cv2.imencode(".png", raw if raw.ndim == 2 else raw[..., ::-1])[1].tobytes()
-    return raw, str(row[target])
+    raw = spec.source.opener(Path(spec.source.path), spec.inputs)(sources["file"], int(sources["row"]))
+    request = {
+        column: value for name, kind in spec.inputs.items() for column, value in kind.to_request(name, raw).items()
+    }
+    return request, {name: _figure(row[name]) for name in spec.targets if pd.notna(row[name])}
 
 
-def _tell(answer: dict[str, Any], truth: str, name: str, workspace: Path) -> None:
+def _tell(answer: dict[str, Any], known: dict[str, str], name: str, workspace: Path, spec: TaskSpec) -> None:
+    noun = next(iter(spec.inputs.values())).noun
+    figures = {column: value for column, value in answer.items() if column != "model_version"}
+    wide = max(map(len, (*figures, *known, "where to look"))) + 2
+    lines = [f"  {column:<{wide}}{_figure(value)}" for column, value in figures.items()]
+    lines += [
+        f"  {'known: ' + target if len(known) > 1 else 'known to be':<{wide}}{truth}" for target, truth in known.items()
+    ]
     print(f"""
-One film of the test split, asked of the served model:
-  probability    {answer["probability"]:.3f}
-  label          {answer["label"]}   (known to be: {truth}){_threshold(answer)}
-  model          {name}, version {answer["model_version"]}
+One of the {noun} of the test split, asked of the served model:
+{chr(10).join(lines)}
+  {"model":<{wide}}{name}, version {answer["model_version"]}
 
 Where to look next:
   report         {_shown(workspace / "data/evaluation/report.html")}
@@ -82,8 +101,8 @@ Where to look next:
   task file      {_shown(workspace / task_file())}""")
 
 
-def _threshold(answer: dict[str, Any]) -> str:
-    return f"\n  threshold      {answer['threshold']:.3f}" if "threshold" in answer else ""
+def _figure(value: object) -> str:
+    return number(value) if isinstance(value, float) else str(value)
 
 
 def _say(text: str) -> None:

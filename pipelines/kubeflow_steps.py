@@ -152,8 +152,7 @@ def show_training(model: Path, metrics: Metrics) -> None:
     curves = pd.read_csv(model / "curves.csv")
     log(metrics, curves[curves["epoch"] == info["epochs"]].iloc[0].to_dict())
     for target, fitted in info["fitted"].items():
-        log(metrics, {f"{target}.temperature": fitted["temperature"]})
-        log(metrics, {f"{target}.{name}": value for name, value in fitted["decision"].items()})
+        log(metrics, {f"{target}.{name}": value for name, value in (fitted["scaling"] | fitted["decision"]).items()})
 
 
 def show_test(evaluation: Path, metrics: Metrics) -> None:
@@ -177,7 +176,7 @@ def show_classes(evaluation: Path, spec: TaskSpec, classification: Classificatio
     if target is None:
         return
     calls = pd.read_csv(evaluation / f"{target}_confusion.csv", dtype=str, keep_default_na=False)
-    classes = list(spec.targets[target].model_dump()["classes"])
+    classes = list(spec.targets[target].class_names)
     counts = pd.crosstab(calls["actual"], calls["predicted"]).reindex(index=classes, columns=classes, fill_value=0)
     classification.log_confusion_matrix(classes, counts.to_numpy().tolist())
     points = pd.read_csv(evaluation / f"{target}_roc.csv")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components.lib.errors import MedpipeError
-from components.lib.kinds import InputKind
+from components.lib.kinds import INPUT_KINDS, InputKind
 from components.lib.spec import TaskSpec
 from components.lib.tracking import CHECKOUT
 
@@ -30,7 +30,7 @@ One YAML file describes one clinical task. `python -m pipelines.new DATA` writes
 - *required*: there is no default. `NAME` stands for a name of yours: small letters, digits, `_`.
 """
 # Keys whose values are the names of files, so that one more file is one more value.
-FILES = {"source.reader": "components/lib/readers", "train.model": "components/train/models"}
+FILES = {"train.model": "components/train/models"}
 
 Schema = Mapping[str, Any]
 
@@ -54,13 +54,21 @@ def _section(key: str, value: Schema, definitions: Schema) -> Iterator[str]:
     named = "patternProperties" in value or isinstance(value.get("additionalProperties"), dict)
     if "description" in value:
         yield f"{_sentence(value['description'])}\n"
-    if named:
-        # The kinds: which keys there are depends on the value of `kind`.
+    if named or len(models) > 1:
+        # A family: which keys there are depends on the value of `kind` or `reader`.
+        place = f"{key}.NAME" if named else key
         for model in models:
-            kind = model["properties"]["kind"]["const"]
-            yield f"### `{key}.NAME`, `kind: {kind}`\n"
+            tag = "reader" if "reader" in model["properties"] else "kind"
+            yield f"### `{place}`, `{tag}: {model['properties'][tag]['const']}`\n"
             yield f"{_sentence(model['description'])}\n"
-            yield from _table(f"{key}.NAME.", model["properties"], model, definitions)
+            below = {name: child for name, child in model["properties"].items() if _models(child, definitions)}
+            own = {name: child for name, child in model["properties"].items() if name not in below}
+            yield from _table(f"{place}.", own, model, definitions)
+            for name, child in below.items():
+                (inner,) = _models(child, definitions)
+                yield f"#### `{place}.{name}`, of `{tag}: {model['properties'][tag]['const']}`\n"
+                yield f"{_sentence(child.get('description', inner['description']))}\n"
+                yield from _table(f"{place}.{name}.", inner["properties"], inner, definitions)
         return
     (model,) = models
     yield f"{_sentence(model['description'])}\n"
@@ -74,21 +82,11 @@ def _section(key: str, value: Schema, definitions: Schema) -> Iterator[str]:
 
 def _policies() -> Iterator[str]:
     """The keys of `augment.online.NAME`, which depend on the kind of the input of that name."""
-    for kind in _input_kinds():
+    for kind in sorted(INPUT_KINDS, key=_kind_name):
         policy = kind.policy_class.model_json_schema()
         yield f"### `augment.online.NAME`, for inputs of `kind: {_kind_name(kind)}`\n"
         yield f"{_sentence(policy['description'])}\n"
         yield from _table("augment.online.NAME.", policy["properties"], policy, policy.get("$defs", {}))
-
-
-def _input_kinds() -> list[type[InputKind]]:
-    found: list[type[InputKind]] = []
-    waiting = InputKind.__subclasses__()
-    while waiting:
-        kind = waiting.pop()
-        waiting += kind.__subclasses__()
-        found += [kind] if hasattr(kind, "policy_class") else []
-    return sorted(found, key=_kind_name)
 
 
 def _kind_name(kind: type[InputKind]) -> str:
@@ -103,7 +101,7 @@ def _table(prefix: str, keys: Mapping[str, Schema], owner: Schema, definitions: 
         kind = _files_of(f"{prefix}{name}") or _type(value, definitions)
         # What is made afresh each time (an empty mapping) has no default in the schema.
         default = "*required*" if name in owner.get("required", ()) else f"`{_yaml(value.get('default', {}))}`"
-        meaning = value.get("description", "Which kind it is." if name == "kind" else "")
+        meaning = value.get("description", "Which it is." if name in ("kind", "reader") else "")
         rows.append(f"| `{prefix}{name}` | {kind} | {default} | {_sentence(meaning)} |".replace("|  |", "| |"))
     yield "\n".join(rows) + "\n"
 
@@ -144,8 +142,12 @@ def _bounds(value: Schema) -> str:
 def _files_of(key: str) -> str:
     if key not in FILES:
         return ""
-    names = sorted(path.stem for path in (CHECKOUT / FILES[key]).glob("*.py") if not path.stem.startswith("_"))
-    return ", ".join(f"`{name}`" for name in names)
+    folders = sorted(path for path in (CHECKOUT / FILES[key]).iterdir() if (path / "__init__.py").exists())
+    told = []
+    for folder in folders:
+        names = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+        told.append(f"for {folder.name}: {', '.join(f'`{name}`' for name in names)}")
+    return "; ".join(told) + "; or null"
 
 
 def _models(value: Schema, definitions: Schema) -> list[Schema]:

@@ -18,7 +18,7 @@ from components.lib.registry import Registry
 from components.lib.spec import TaskSpec, load_spec
 from components.lib.tracking import run_of, tracking_uri
 from components.register import model_name, register
-from pipelines.new import require_fresh
+from pipelines.workspace import require_fresh
 from serving.server import command, require_port
 
 

@@ -16,11 +16,12 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
 from components.lib.errors import Unusable
 from components.lib.kinds import Array, InputKind
+from components.lib.kinds.base import Fitted
 from components.lib.model_dir import Model
 
 
 class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """A medpipe model behind `/invocations`: one column per input in, one row of figures per sample out."""
+    """A medpipe model behind `/invocations`: the columns of its inputs in, one row of figures per sample out."""
 
     def load_context(self, context: Any) -> None:
         """Open the graph; one thread a request, since the server runs requests side by side."""
@@ -35,7 +36,9 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
             MlflowException: INVALID_PARAMETER_VALUE (HTTP 400) naming row and column of what can't be used.
         """
         info = self._model.info
-        cleaned = {name: _cleaned(name, kind, model_input[name]) for name, kind in info.inputs.items()}
+        cleaned = {
+            name: _cleaned(name, kind, info.fitted_inputs[name], model_input) for name, kind in info.inputs.items()
+        }
         outputs = self._model.predict(cleaned)
         columns: dict[str, Any] = {}
         for name, kind in info.targets.items():
@@ -45,16 +48,22 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         return pd.DataFrame(columns).assign(model_version=self._version)
 
 
-def _cleaned(name: str, kind: InputKind, values: pd.Series) -> Array:
-    """Cleaned samples (N, *shape) of one column."""
+def _cleaned(name: str, kind: InputKind, fitted: Fitted, request: pd.DataFrame) -> Array:
+    """Cleaned samples (N, *shape) of one input, from its columns of the request."""
+    columns = [column.name for column in kind.request_columns(name)]
+    where = f"column {name!r}: " if columns == [name] else ""
     samples = []
-    for row, value in enumerate(values):
+    rows: list[dict[str, Any]] = request.reindex(columns=columns).to_dict("records")  # type: ignore[assignment]
+    for row, values in enumerate(rows):
         try:
-            samples.append(kind.clean(kind.from_request(value)).array)
+            cleaned = kind.clean(kind.from_request(name, values)).array
+            kind.refuse_unknown(cleaned, fitted)
         except Unusable as reason:
-            raise MlflowException(f"row {row}, column {name!r}: {reason}", INVALID_PARAMETER_VALUE) from None
+            raise MlflowException(f"row {row}, {where}{reason}", INVALID_PARAMETER_VALUE) from None
+        samples.append(cleaned)
     if not samples:
-        raise MlflowException(f"no rows: send at least one value in column {name!r}", INVALID_PARAMETER_VALUE)
+        told = f"at least one value in column {name!r}" if where else "at least one row"
+        raise MlflowException(f"no rows: send {told}", INVALID_PARAMETER_VALUE)
     return np.stack(samples)
 
 

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -66,7 +67,9 @@ def serve(model: str) -> Iterator[str]:
         MedpipeError: the server ended, or did not answer in time; what it printed is in the message.
     """
     port = free_port()
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": tracking_uri()}
+    # MLflow starts uvicorn by name: the one beside this Python, whatever the caller's PATH.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    environment = {**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": tracking_uri()}
     with tempfile.TemporaryFile("w+") as log:
         # A session of its own, so that the worker it starts ends with it.
         process = subprocess.Popen(
@@ -87,7 +90,7 @@ def serve(model: str) -> Iterator[str]:
             _end(process)
 
 
-def ask(url: str, columns: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+def ask(url: str, columns: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
     """POST rows to `/invocations`; one dictionary a row.
 
     Raises:

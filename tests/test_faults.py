@@ -27,7 +27,7 @@ from components.clean import clean
 from components.ingest import ingest
 from components.lib.cli import run
 from components.lib.spec import load_spec
-from pipelines import new, serve
+from pipelines import new, serve, workspace
 
 ROOT = Path(__file__).parents[1]
 TABLE = ROOT / "docs" / "faults.md"
@@ -249,7 +249,7 @@ def test_a_workspace_is_renewed(place: Place) -> None:
     with pytest.raises(SystemExit) as ended:
         run(new.main)
     assert ended.value.code == 0
-    new.require_fresh(folder, load_spec(folder / "task.yaml"))
+    workspace.require_fresh(folder, load_spec(folder / "task.yaml"))
 
 
 def test_memory_that_runs_out_while_training(place: Place) -> None:

@@ -31,7 +31,8 @@ def augment(dataset: Path, out: Path, spec: TaskSpec) -> None:
     work = {"dataset": info.digest, "policies": policies, "offline": spec.augment.offline.model_dump(mode="json")}
     with output(out, work) as partial:
         writer = DatasetWriter(partial)
-        plan = plan_copies(cleaned.samples(), next(iter(spec.targets)), spec.augment.offline)
+        target = next((name for name, kind in spec.targets.items() if kind.class_names), None)
+        plan = plan_copies(cleaned.samples(), target, spec.augment.offline)
         pieces = _pieces(plan, cleaned)
         for index, piece in enumerate(progress(pieces, "augmenting")):
             if not writer.has_part(index):
@@ -44,8 +45,16 @@ def augment(dataset: Path, out: Path, spec: TaskSpec) -> None:
     print(f"augmented: {len(plan)} copies" if len(plan) else "augmented: no copies asked for (augment.offline.balance)")
 
 
-def plan_copies(samples: pd.DataFrame, target: str, settings: Offline) -> pd.DataFrame:
-    """Which training samples are copied: columns row (position in the dataset), copy (1, 2 …); round after round."""
+def plan_copies(samples: pd.DataFrame, target: str | None, settings: Offline) -> pd.DataFrame:
+    """Which training samples are copied: columns row (position in the dataset), copy (1, 2 …); round after round.
+
+    Args:
+        samples: the table.
+        target: the column of classes that is balanced; None copies nothing.
+        settings: how far the classes are balanced.
+    """
+    if target is None:
+        return pd.DataFrame({"row": pd.Series(dtype="int64"), "copy": pd.Series(dtype="int64")})
     train = samples.index[samples["split"] == "train"]
     classes = samples.loc[train, target]
     counts = classes.value_counts()

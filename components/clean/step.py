@@ -14,7 +14,7 @@ from components.lib.errors import DataError, Unusable
 from components.lib.kinds import Cleaned, InputKind
 from components.lib.output import output
 from components.lib.parallel import cores, each_part, each_sample
-from components.lib.readers import Load, reader
+from components.lib.readers import Load
 from components.lib.spec import TaskSpec
 from components.lib.validate import check_cleaned
 
@@ -91,7 +91,7 @@ def clean_part(job: Job, index: int) -> None:
         return
     samples = Dataset(job.dataset).parts[index].samples
     sources = read_parquet(job.sources).set_index("sample_id").loc[samples["sample_id"]]
-    load = reader(job.spec.source.reader).opener(job.raw)
+    load = job.spec.source.opener(job.raw, job.spec.inputs)
     ((name, kind),) = job.spec.inputs.items()
     items = list(zip(sources["file"], sources["row"].astype(int), strict=True))
     results = list(each_sample(partial(_clean_one, load, kind), items, workers=job.threads))
@@ -101,7 +101,8 @@ def clean_part(job: Job, index: int) -> None:
     for figure in kind.quality_ranges:
         table[f"{name}_{figure}"] = np.array([one.quality[figure] for one in cleaned], np.float32)
     array = np.stack([one.array for one in cleaned]) if cleaned else np.empty((0, *kind.shape), kind.dtype)
-    writer.write_part(index, table, {name: array}, _rejected(samples, results))
+    places = [job.spec.source.place(*item) for item in items]
+    writer.write_part(index, table, {name: array}, _rejected(samples, results, places))
 
 
 def _clean_one(load: Load, kind: InputKind, item: tuple[str, int]) -> Cleaned | str:
@@ -114,12 +115,12 @@ def _clean_one(load: Load, kind: InputKind, item: tuple[str, int]) -> Cleaned | 
         return f"unreadable: {error.strerror}"
 
 
-def _rejected(samples: pd.DataFrame, results: list[Cleaned | str]) -> pd.DataFrame:
+def _rejected(samples: pd.DataFrame, results: list[Cleaned | str], places: list[str]) -> pd.DataFrame:
     reasons = {i: result for i, result in enumerate(results) if isinstance(result, str)}
     if not reasons:
         return no_rejected()
     table = samples.iloc[list(reasons)][["sample_id", "split"]].reset_index(drop=True)
-    return table.assign(reason=list(reasons.values()))
+    return table.assign(reason=list(reasons.values()), place=[places[i] for i in reasons])
 
 
 def _gate(partial_out: Path, out: Path, spec: TaskSpec) -> None:

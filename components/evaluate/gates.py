@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from components.lib.errors import SpecError, nearest
+from components.lib.kinds import TargetKind
+from components.lib.numbers import number
 from components.lib.statistics import Estimate
-
-CHANCE = 0.5
-"""The AUC that every target must be above when the task file names no gate."""
 
 Metrics = Mapping[str, Mapping[str, Estimate]]
 """Per target, its metrics by name."""
@@ -30,27 +29,24 @@ class Gate:
     """The verdict in words."""
 
 
-def judge(metrics: Metrics, gates: Mapping[str, float]) -> tuple[Gate, ...]:
+def judge(metrics: Metrics, gates: Mapping[str, float], kinds: Mapping[str, TargetKind]) -> tuple[Gate, ...]:
     """Hold the careful end of each interval against its gate. A figure that can't be trusted passes none.
 
     Args:
         metrics: what was measured.
-        gates: TARGET.METRIC to the bound; empty: every target's AUC must be above chance.
+        gates: TARGET.METRIC to the bound; empty: every target must be better than chance, as its kind says.
+        kinds: the targets.
 
     Raises:
-        SpecError: a gate names no metric, or without gates a target has no AUC.
+        SpecError: a gate names no metric.
     """
     if gates:
         return tuple(_judge(name, _find(metrics, name), bound) for name, bound in gates.items())
-    for target, found in metrics.items():
-        if "auc" not in found:
-            raise SpecError(
-                "evaluate.gates",
-                expected=f"a gate for the target {target}, which has no AUC",
-                found="no gate",
-                todo=f"add one of {', '.join(f'{target}.{name}' for name in found)}",
-            )
-    return tuple(_judge(f"{target}.auc", found["auc"], CHANCE, strictly=True) for target, found in metrics.items())
+    chances = {target: kinds[target].chance for target in metrics}
+    return tuple(
+        _judge(f"{target}.{metric}", metrics[target][metric], bound, strictly=True)
+        for target, (metric, bound) in chances.items()
+    )
 
 
 def _find(metrics: Metrics, gate: str) -> Estimate:
@@ -71,9 +67,9 @@ def _judge(name: str, estimate: Estimate, bound: float, *, strictly: bool = Fals
         return Gate(name, bound, None, False, f"{name} can't be judged: {estimate.note}")
     if estimate.better == "lower":
         found, passed = estimate.high, estimate.high <= bound
-        words = f"upper end {found:.3f}, at most {bound:g} allowed"
+        words = f"upper end {number(found)}, at most {bound:g} allowed"
     else:
         found = estimate.low
         passed = found > bound if strictly else found >= bound
-        words = f"lower end {found:.3f}, {'above' if strictly else 'at least'} {bound:g} required"
+        words = f"lower end {number(found)}, {'above' if strictly else 'at least'} {bound:g} required"
     return Gate(name, bound, round(found, 6), passed, f"{name} is {estimate}: {words}")

@@ -7,7 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from components.evaluate.results import Result
+from components.evaluate.results import Result, words
 from components.lib.page import Section, paragraph, table
 from components.lib.statistics import Estimate
 
@@ -37,11 +37,11 @@ def groups(result: Result, samples: pd.DataFrame) -> Section | None:
 
 
 def _figures(result: Result, member: NDArray[np.bool_]) -> dict[str, Estimate]:
-    """What stands at the top of the report, and the AUC, for the known samples of one group."""
+    """For one group: what stands at the top of the report, and the figure that is held against chance."""
     rows = np.flatnonzero(member & result.known)
     encoded, _ = result.kind.encode(result.truth.iloc[rows])
     found = result.kind.metrics(result.output[rows], encoded, result.fitted.decision)
-    return {name: estimate for name, estimate in found.items() if estimate.headline or name == "auc"}
+    return {name: estimate for name, estimate in found.items() if estimate.headline or name == result.kind.chance[0]}
 
 
 def _table(column: str, rows: dict[str, dict[str, Estimate]]) -> Markup:
@@ -49,10 +49,7 @@ def _table(column: str, rows: dict[str, dict[str, Estimate]]) -> Markup:
     frame = pd.DataFrame(
         {
             column.capitalize(): list(rows),
-            **{
-                name.replace("_", " ").replace("auc", "AUC"): [_cell(found.get(name)) for found in rows.values()]
-                for name in names
-            },
+            **{words(name): [_cell(found.get(name)) for found in rows.values()] for name in names},
         }
     )
     return table(frame)
@@ -62,4 +59,4 @@ def _cell(estimate: Estimate | None) -> str:
     """A figure with its interval and the samples it rests on."""
     if estimate is None or not estimate.known:
         return "–"
-    return f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f}), n {estimate.n}"
+    return f"{estimate}, n {estimate.n}"

@@ -8,18 +8,20 @@ from dataclasses import dataclass
 import pandas as pd
 from markupsafe import Markup
 
-from components.evaluate.films import Films
+from components.evaluate.baselines import Baseline, sections
+from components.evaluate.cases import Cases
 from components.evaluate.gates import Gate
 from components.evaluate.groups import groups
-from components.evaluate.results import Result
+from components.evaluate.results import Result, words
 from components.lib.dataset import DatasetInfo
 from components.lib.model_dir import ModelInfo
+from components.lib.numbers import number
 from components.lib.page import Section, page, paragraph, picture, table, verdict
 from components.lib.spec import TaskSpec
 from components.lib.statistics import Estimate
 
 SYNTHETIC = (
-    "Synthetic data: these films were made by a program. The figures show that the pipeline works; they say "
+    "Synthetic data: these samples were made by a program. The figures show that the pipeline works; they say "
     "nothing about patients."
 )
 SPLITS = ("train", "validation", "test")
@@ -46,7 +48,8 @@ def report(
     results: tuple[Result, ...],
     gates: tuple[Gate, ...],
     figures: Mapping[tuple[str, str], bytes],
-    films: Sequence[Films] | None,
+    cases: Sequence[Cases] | None,
+    baselines: Sequence[Baseline],
     samples: pd.DataFrame,
 ) -> str:
     """The page as HTML.
@@ -57,19 +60,21 @@ def report(
         results: per target.
         gates: judged.
         figures: PNGs by target and chart name.
-        films: sample films; None where they may not be shown.
+        cases: single samples; None where they may not be shown.
+        baselines: plain models beside the network.
         samples: table of the test split (N rows).
     """
     synthetic = facts.dataset.synthetic or facts.model.synthetic
     by_group = [groups(result, samples) for result in results]
-    sections = [
+    parts = [
         _verdict(gates),
         _operating_points(results),
         _measured_on(facts, results),
         *[_metrics(result) for result in results],
-        *[section for section in by_group if section],
+        *sections(baselines),
+        *[group for group in by_group if group],
         *[_figures(result, figures) for result in results],
-        *_films(films),
+        *_cases(cases, facts),
         _how_made(facts, results),
         _limits(facts),
     ]
@@ -77,7 +82,7 @@ def report(
         f"{spec.task.replace('_', ' ').capitalize()}: evaluation",
         f"{facts.model.architecture} on {len(samples)} test samples. Research software, not a medical device: not "
         "for decisions about patients.",
-        sections,
+        parts,
         SYNTHETIC if synthetic else "",
     )
 
@@ -98,7 +103,8 @@ def _operating_points(results: tuple[Result, ...]) -> Section:
     for result in results:
         sentences = [e.meaning for e in result.metrics.values() if e.headline and e.known]
         unknown = [f"{name} is unknown: {e.note}." for name, e in result.metrics.items() if e.headline and not e.known]
-        at = "".join(f" at {name} {value:.2f}" for name, value in result.fitted.decision.items())
+        decided = result.kind.decision_text(result.fitted.decision)
+        at = f" ({decided})" if decided else ""
         blocks.append(paragraph(f"{result.title}{at}. {' '.join(sentences + unknown)}"))
     blocks.append(paragraph("In brackets: the 95% interval, what another test sample of this size may well show."))
     return Section("In plain words", tuple(blocks))
@@ -113,8 +119,8 @@ def _measured_on(facts: Facts, results: tuple[Result, ...]) -> Section:
         }
     )
     for result in results:
-        labels = facts.samples[result.target].astype("str").where(facts.samples[result.target].notna(), "unknown")
-        if "label" in result.answer:
+        if result.kind.class_names:
+            labels = facts.samples[result.target].astype("str").where(facts.samples[result.target].notna(), "unknown")
             per_class = pd.crosstab(facts.samples["split"], labels).reindex(SPLITS, fill_value=0)
             for name in per_class.columns:
                 counts[f"{result.target}: {name}" if len(results) > 1 else str(name)] = per_class[name].to_numpy()
@@ -131,7 +137,7 @@ def _measured_on(facts: Facts, results: tuple[Result, ...]) -> Section:
 
 def _metrics(result: Result) -> Section:
     rows = [
-        (_words(name), f"{e.value:.3f}" if e.known else "–", _ends(e), str(e.n), e.meaning, e.method, e.note)
+        (words(name), number(e.value), _ends(e), str(e.n), e.meaning, e.method, e.note)
         for name, e in result.metrics.items()
     ]
     frame = pd.DataFrame(rows, columns=["Metric", "Value", "95% interval", "n", "Meaning", "Interval by", "Note"])
@@ -149,15 +155,16 @@ def _figures(result: Result, figures: Mapping[tuple[str, str], bytes]) -> Sectio
     return Section(f"Figures: {result.title}", tuple(blocks))
 
 
-def _films(films: Sequence[Films] | None) -> list[Section]:
-    """Sample films, where they may be shown."""
-    if films is None:
+def _cases(cases: Sequence[Cases] | None, facts: Facts) -> list[Section]:
+    """Single samples, where they may be shown."""
+    if cases is None:
+        noun = next(iter(facts.model.inputs.values())).noun
         why = (
-            "Films of real patients stay out of the report. Where they may be shown, set "
+            f"{noun.capitalize()} of real patients stay out of the report. Where they may be shown, set "
             "`evaluate.thumbnails: true` in the task file."
         )
-        return [Section("Films", (paragraph(why),))]
-    return [each.section for each in films]
+        return [Section(noun.capitalize(), (paragraph(why),))]
+    return [each.section for each in cases]
 
 
 def _how_made(facts: Facts, results: tuple[Result, ...]) -> Section:
@@ -169,12 +176,13 @@ def _how_made(facts: Facts, results: tuple[Result, ...]) -> Section:
         ("Training precision", model.precision),
     ]
     rows += [
-        (f"Input {name}", f"{each.kind}, {' × '.join(map(str, each.shape))}") for name, each in model.inputs.items()
+        (f"Input {name}", f"{each.kind}, {' × '.join(map(str, each.network_shape(model.fitted_inputs[name])))}")
+        for name, each in model.inputs.items()
     ]
     for result in results:
-        fitted = {"temperature": result.fitted.temperature} | result.fitted.decision
-        told = ", ".join(f"{name} {value:.3f}" for name, value in fitted.items())
-        rows.append((f"Fitted on validation: {result.target}", told))
+        scaling = [f"{name} {value:.4g}" for name, value in result.fitted.scaling.items()]
+        told = ", ".join(filter(None, [*scaling, result.kind.decision_text(result.fitted.decision)]))
+        rows.append((f"Fitted: {result.target}", told))
     rows += [("Model", facts.model_digest[:SHORT]), ("Dataset", f"{data.digest[:SHORT]} ({data.step})")]
     rows += [(f"Trained on: {name}", digest[:SHORT]) for name, digest in sorted(model.lineage.items())]
     frame = pd.DataFrame(rows, columns=["What", "Value"])
@@ -195,14 +203,9 @@ def _limits(facts: Facts) -> Section:
     return Section("Limits", tuple(paragraph(limit) for limit in limits))
 
 
-def _words(metric: str) -> str:
-    acronyms = {"auc": "AUC", "ece": "Calibration error (ECE)", "f1": "F1", "brier": "Brier score"}
-    return acronyms.get(metric, metric.replace("_", " ").capitalize())
-
-
 def _sentence(line: str) -> str:
     return line[:1].upper() + line[1:]
 
 
 def _ends(estimate: Estimate) -> str:
-    return f"{estimate.low:.3f} to {estimate.high:.3f}" if estimate.known else "–"
+    return f"{number(estimate.low)} to {number(estimate.high)}" if estimate.known else "–"

@@ -27,9 +27,11 @@ class Result:
     output: NDArray[np.float32]
     """What the network gave (N, units)."""
     maps: NDArray[np.float32] | None
-    """Class-activation maps (N, h, w, units) in logits."""
+    """Class-activation maps (N, h, w, units) or (N, t, units); None where the model has none."""
     truth: pd.Series
     """As labelled (N,); null = unknown."""
+    encoded: Array
+    """The same as the kind encodes it (N, …)."""
     known: NDArray[np.bool_]
     answer: Mapping[str, Array]
     metrics: Mapping[str, Estimate]
@@ -71,6 +73,7 @@ def _result(model: Model, name: str, samples: pd.DataFrame, outputs: Mapping[str
         output=output,
         maps=outputs.get(f"{name}_map"),
         truth=samples[name],
+        encoded=encoded,
         known=known,
         answer=kind.answer(output, fitted.decision),
         metrics=kind.metrics(probability, truth, fitted.decision),
@@ -114,3 +117,14 @@ def predictions(samples: pd.DataFrame, results: tuple[Result, ...]) -> pd.DataFr
         for result in results
     ]
     return pd.concat(frames, ignore_index=True)
+
+
+def words(metric: str) -> str:
+    """A metric's name for people."""
+    told = {
+        "auc": "AUC", "ece": "Calibration error (ECE)", "f1": "F1", "brier": "Brier score", "r2": "R²",
+        "mae": "Mean absolute error", "rmse": "Root mean squared error",
+    }  # fmt: skip
+    if metric.startswith("f1_"):
+        return f"F1 of {metric.removeprefix('f1_')}"
+    return told.get(metric, metric.replace("_", " ").capitalize())

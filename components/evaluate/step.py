@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from components.evaluate.baselines import Baseline, baselines, lines
+from components.evaluate.cases import Cases, choose_cases
 from components.evaluate.figures import draw
-from components.evaluate.films import Films, choose_films
 from components.evaluate.gates import Gate, judge
 from components.evaluate.report import Facts, report
 from components.evaluate.results import Result, measure, predictions
@@ -23,6 +24,8 @@ from components.lib.spec import TaskSpec
 from components.lib.statistics import Estimate
 from components.lib.tracking import run_of
 from components.lib.validate import audit, receipt
+
+BASELINE_SEED = 0
 
 
 def evaluate(dataset: Path, model: Path, out: Path, spec: TaskSpec) -> None:
@@ -45,31 +48,32 @@ def evaluate(dataset: Path, model: Path, out: Path, spec: TaskSpec) -> None:
     work = {"dataset": data.info.digest, "model": network.digest, "evaluate": spec.evaluate.model_dump()}
     with output(out, work) as partial:
         results = measure(network, samples, arrays)
-        gates = judge({result.target: result.metrics for result in results}, spec.evaluate.gates)
+        gates = judge({each.target: each.metrics for each in results}, spec.evaluate.gates, network.info.targets)
         everything = data.samples()
         facts = Facts(data.info, network.info, network.digest, everything, tuple(receipt(audit(everything))))
         figures = _write_charts(partial, results)
         predictions(samples, results).to_parquet(partial / "predictions.parquet", index=False)
-        films = _films(spec, facts, results, samples, arrays)
-        for name, png in ((name, png) for each in films or () for name, png in each.files.items()):
+        cases = _cases(spec, facts, results, samples, arrays)
+        for name, png in ((name, png) for each in cases or () for name, png in each.files.items()):
             (partial / "figures" / name).write_bytes(png)
-        page = report(spec, facts, results, gates, figures, films, samples)
+        plain = baselines(data, network, results, arrays, seed=BASELINE_SEED)
+        page = report(spec, facts, results, gates, figures, cases, plain, samples)
         (partial / "report.html").write_text(page, encoding="utf-8")
         _write_json(partial / "metrics.json", _metrics(samples, results, gates))
         _write_json(partial / "evaluation.json", _verdict(data, network, gates))
-        summary = [*facts.receipt, *(f"gate {'passed' if g.passed else 'FAILED'}: {g.text}" for g in gates)]
-        _track(model, data, spec, partial, results, summary)
+        told = [f"gate {'passed' if g.passed else 'FAILED'}: {g.text}" for g in gates]
+        summary = [*facts.receipt, *lines(plain), *told]
+        _track(model, data, spec, partial, results, plain, summary)
     print("\n".join(summary))
 
 
-def _films(
+def _cases(
     spec: TaskSpec, facts: Facts, results: tuple[Result, ...], samples: pd.DataFrame, arrays: dict[str, Array]
-) -> list[Films] | None:
-    """Sample films: of phantoms always, of real patients only when the task asks for them; None otherwise."""
+) -> list[Cases] | None:
+    """Single samples: of phantoms always, of real patients only when the task asks for them; None otherwise."""
     if not (facts.dataset.synthetic or spec.evaluate.thumbnails):
         return None
-    chosen = [choose_films(result, samples, arrays, facts.model.inputs) for result in results]
-    return [films for films in chosen if films]
+    return [choose_cases(result, samples, arrays, facts.model.inputs) for result in results]
 
 
 def _test_samples(data: Dataset, network: Model, spec: TaskSpec) -> tuple[pd.DataFrame, dict[str, Array]]:
@@ -144,7 +148,13 @@ def _verdict(data: Dataset, network: Model, gates: tuple[Gate, ...]) -> dict[str
 
 
 def _track(
-    model: Path, data: Dataset, spec: TaskSpec, out: Path, results: tuple[Result, ...], summary: list[str]
+    model: Path,
+    data: Dataset,
+    spec: TaskSpec,
+    out: Path,
+    results: tuple[Result, ...],
+    plain: tuple[Baseline, ...],
+    summary: list[str],
 ) -> None:
     """Log into the model's MLflow run. Predictions of single samples stay on this machine."""
     run = run_of(model, spec)
@@ -158,6 +168,8 @@ def _track(
         for name, estimate in result.metrics.items():
             key = f"test/{result.target}/{name}"
             figures |= {key: estimate.value, f"{key}_low": estimate.low, f"{key}_high": estimate.high}
+    for each in plain:
+        figures |= {f"test/{each.target}/{each.name}/{name}": found.value for name, found in each.metrics.items()}
     run.log_metrics(figures)
     run.log_directory(out / "figures", "figures")
     for file in (out / "report.html", out / "metrics.json", *sorted(out.glob("*.csv"))):

@@ -11,14 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.lib.dataset import DatasetWriter, rows_per_part
-from components.lib.errors import DataError, GateError
-from components.lib.kinds import Array
+from components.lib.errors import DataError, GateError, Unusable
 from components.lib.output import output
 from components.lib.parallel import each_sample
 from components.lib.progress import progress
 from components.lib.pseudonyms import PUBLIC_KEY, fingerprint, load_key, pseudonym, require_fingerprint
-from components.lib.readers import Load, reader
-from components.lib.spec import Source, Split, TaskSpec
+from components.lib.readers import Load, Source
+from components.lib.readers.base import content
+from components.lib.spec import Split, TaskSpec
 from components.lib.validate import check_ingested
 from components.lib.validate.leaks import apply_policy, audit
 
@@ -36,10 +36,9 @@ def ingest(raw: Path, dataset: Path, private: Path, spec: TaskSpec) -> None:
         DataError: the raw data can't be read or lack something.
         GateError: the table fails its suite; the page `<dataset>.failed.html` shows why.
     """
-    source = reader(spec.source.reader)
-    table = source.index(spec.source, raw, spec.targets)
+    table = spec.source.samples(raw, spec.inputs, spec.targets)
     _check_targets(table, spec)
-    table["sha256"] = _digests(source.opener(raw), table)
+    table["sha256"] = _digests(spec.source.opener(raw, spec.inputs), table)
     missing = table[table["sha256"].isna()]
     table = table[table["sha256"].notna()].reset_index(drop=True)
     if table.empty:
@@ -57,7 +56,7 @@ def ingest(raw: Path, dataset: Path, private: Path, spec: TaskSpec) -> None:
     findings = audit(table)
     failed = dataset.with_name(f"{dataset.name}.failed.html")
     try:
-        kept, dropped = apply_policy(table, findings, spec.split)
+        kept, dropped = apply_policy(table, findings, spec.split_rules)
     except GateError:
         check_ingested(table, spec, findings).require(failed)  # refuses the same, and leaves the page
         raise
@@ -83,6 +82,8 @@ def ingest(raw: Path, dataset: Path, private: Path, spec: TaskSpec) -> None:
 def _write_parts(writer: DatasetWriter, kept: pd.DataFrame, rejected: pd.DataFrame, spec: TaskSpec) -> int:
     columns = ["sample_id", "patient", "split", *spec.targets, "site", "sex", "age", "sha256"]
     table = kept[columns].astype({"site": "str", "sex": "str", "patient": "str", "split": "str"})
+    for name, kind in spec.targets.items():
+        table[name] = kind.column(table[name])
     table["age"] = pd.to_numeric(table["age"], errors="coerce").astype("Float32")
     table["synthetic"] = spec.source.synthetic
     size = sum(int(np.prod(kind.shape)) * np.dtype(kind.dtype).itemsize for kind in spec.inputs.values())
@@ -95,27 +96,26 @@ def _write_parts(writer: DatasetWriter, kept: pd.DataFrame, rejected: pd.DataFra
 
 def _check_targets(table: pd.DataFrame, spec: TaskSpec) -> None:
     for name, kind in spec.targets.items():
-        problem = kind.problem(table[name])
+        places = [spec.source.place(*item) for item in zip(table["file"], table["row"], strict=True)]
+        problem = kind.problem(table[name].set_axis(places))
         if problem:
             raise DataError(
                 f"target {name}",
                 expected=f"values of kind {kind.kind}",
                 found=problem,
-                todo="correct the values, or the classes in the task file",
+                todo="correct the values, or `targets:` in the task file",
             )
 
 
 def _digest(load: Load, item: tuple[str, int]) -> str | None:
     """SHA-256 of one sample as it lies in the source; None when the file is missing."""
     try:
-        raw = load(*item)
+        raw = content(load(*item))
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return None
-    return hashlib.sha256(raw if isinstance(raw, bytes) else _array_bytes(raw)).hexdigest()
-
-
-def _array_bytes(array: Array) -> bytes:
-    return f"{array.shape}{array.dtype}".encode() + np.ascontiguousarray(array).tobytes()
+    except Unusable:  # clean says why; until then the sample is known by its place
+        raw = f"unusable:{item}".encode()
+    return hashlib.sha256(raw).hexdigest()
 
 
 def _digests(load: Load, table: pd.DataFrame) -> list[str | None]:
@@ -169,7 +169,9 @@ def _pseudonyms(patients: pd.Series, source: Source) -> tuple[pd.Series, str | N
 
 def _missing_rows(missing: pd.DataFrame) -> pd.DataFrame:
     ids = [f"missing-{position}" for position in range(len(missing))]
-    return pd.DataFrame({"sample_id": ids, "split": None, "reason": "the index names a file that is not there"})
+    return pd.DataFrame(
+        {"sample_id": ids, "split": None, "reason": "the index names a file that is not there", "place": ""}
+    )
 
 
 def _raw_digest(table: pd.DataFrame) -> str:

@@ -2,7 +2,7 @@
 
     dataset.json                 what is in it, where it came from, its digest
     part-00000/samples.parquet   one row a sample
-    part-00000/rejected.parquet  sample_id, split, reason: what was left out, and why
+    part-00000/rejected.parquet  sample_id, split, reason, place: what was left out, why, and in which row
     part-00000/<name>.npy        one array a named input; row i belongs to row i of the table
 
 Parts appear by rename, so a part that is there is complete.
@@ -25,11 +25,12 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from components.lib.errors import DataError
-from components.lib.kinds.base import Array, Settings
+from components.lib.kinds.base import Array
+from components.lib.settings import Settings
 
 FORMAT: Literal[1] = 1
 WRITE_AGAIN = "run the step that writes it again: dvc repro"
-REJECTED_COLUMNS = ("sample_id", "split", "reason")
+REJECTED_COLUMNS = ("sample_id", "split", "reason", "place")
 
 
 class ArrayInfo(Settings):
@@ -91,7 +92,7 @@ class Part:
         except (OSError, ValueError, EOFError) as error:
             found = " ".join(str(error).split())[:160]
             raise DataError(str(file), expected=expected, found=found, todo=WRITE_AGAIN) from None
-        if (array.shape, str(array.dtype)) != ((self.rows, *info.shape), info.dtype):
+        if (array.shape, array.dtype) != ((self.rows, *info.shape), np.dtype(info.dtype)):
             raise DataError(str(file), expected=expected, found=f"{array.shape} {array.dtype}", todo=WRITE_AGAIN)
         return array
 

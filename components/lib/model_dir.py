@@ -1,6 +1,6 @@
 """The model directory: the only code that knows what it looks like.
 
-    model.onnx   float32; named inputs and outputs; temperature and class-activation maps inside the graph
+    model.onnx   float32; named inputs and outputs; temperature, scale and class-activation maps inside the graph
     model.json   inputs, targets, classes, fitted figures, decisions, reference statistics, explain method
     curves.csv   one row an epoch
 
@@ -22,32 +22,37 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from components.lib.errors import ModelError
-from components.lib.kinds import AnyInput, AnyTarget, Array, Settings
+from components.lib.kinds import AnyInput, AnyTarget, Array
+from components.lib.settings import Settings
 
-FORMAT: Literal[1] = 1
+FORMAT: Literal[2] = 2
 
 
 class TargetFigures(Settings):
     """What was fitted for one target on validation."""
 
-    temperature: float
+    scaling: dict[str, float]
+    """What the graph does to logits: {"temperature": 1.3}, or mean and deviation of a number."""
     decision: dict[str, float]
-    """E.g. {"threshold": 0.41}."""
+    """What is decided by, fitted on validation: {"threshold": 0.41}, or quantiles of the errors of a number."""
     validation_score: float
-    """Score of the chosen epoch (for classes: AUC)."""
+    """Score of the chosen epoch (for classes: AUC; for a number: R²)."""
 
 
 class ModelInfo(Settings):
     """What model.json holds."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     task: str
     architecture: str
     inputs: dict[str, AnyInput]
     targets: dict[str, AnyTarget]
+    fitted_inputs: dict[str, dict[str, Any]]
+    """Per input, what its kind fitted on training samples: scales, categories."""
     fitted: dict[str, TargetFigures]
-    explain: Literal["class_activation_map"]
-    """The graph's output `<target>_map` (N, h, w, units) holds, before pooling, what each place adds to the logit."""
+    explain: Literal["class_activation_map", "none"]
+    """`class_activation_map`: the graph's output `<target>_map`, (N, h, w, units) or (N, t, units), holds what each
+    place adds to the logit before pooling."""
     reference: dict[str, dict[str, float]]
     """Per input, mean and standard deviation of each quality figure over the training samples: what drift is held
     against."""
@@ -115,15 +120,17 @@ class Model:
             batch_size: samples at a time.
 
         Returns:
-            per target `<target>` (N, units), float32 probabilities after temperature (a binary target has one unit:
-            its positive class), and `<target>_map` (N, h, w, units), the class-activation map in logits.
+            per target `<target>` (N, units), float32: probabilities after temperature (a binary target has one unit:
+            its positive class), or a number in its own unit; and where the model explains itself `<target>_map`
+            (N, h, w, units) or (N, t, units), the class-activation map in logits, or in that unit.
         """
         count = len(next(iter(cleaned.values())))
         pieces = [self._run(cleaned, slice(start, start + batch_size)) for start in range(0, count, batch_size)]
         return {name: np.concatenate([piece[i] for piece in pieces]) for i, name in enumerate(self._outputs)}
 
     def _run(self, cleaned: Mapping[str, Array], rows: slice) -> list[Any]:
-        feed = {name: kind.to_network(cleaned[name][rows]) for name, kind in self.info.inputs.items()}
+        fitted = self.info.fitted_inputs
+        feed = {name: kind.to_network(cleaned[name][rows], fitted[name]) for name, kind in self.info.inputs.items()}
         outputs: list[Any] = self._session.run(None, feed)
         return outputs
 

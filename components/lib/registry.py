@@ -12,6 +12,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
+from mlflow.types.schema import AnyType
 
 from components.lib.model_dir import Model
 from components.lib.tracking import CHECKOUT, Run, tracking_uri
@@ -46,7 +47,8 @@ class Registry:
                 warnings.simplefilter("ignore", UserWarning)
                 logged = mlflow.pyfunc.log_model(
                     name=self.name, python_model=str(CHECKOUT / "serving" / "model.py"), code_paths=[str(code)],
-                    artifacts={"model": str(model.path)}, signature=signature(model), pip_requirements=requirements(),
+                    artifacts={"model": str(model.path)}, signature=signature(model),
+                    pip_requirements=requirements(model),
                 )  # fmt: skip
         try:
             self._store.create_registered_model(self.name)
@@ -78,7 +80,10 @@ class Registry:
 def signature(model: Model) -> ModelSignature:
     """Columns in and out, as the kinds name them."""
     info = model.info
-    inputs = [ColSpec(kind.request_type, name) for name, kind in info.inputs.items()]
+    columns = [column for name, kind in info.inputs.items() for column in kind.request_columns(name)]
+    inputs = [
+        ColSpec(AnyType() if each.type == "any" else each.type, each.name, required=each.required) for each in columns
+    ]
     outputs = [
         ColSpec(column_type, column if len(info.targets) == 1 else f"{name}_{column}")
         for name, kind in info.targets.items() for column, column_type in kind.answer_types.items()
@@ -86,11 +91,12 @@ def signature(model: Model) -> ModelSignature:
     return ModelSignature(Schema(inputs), Schema([*outputs, ColSpec("string", "model_version")]))
 
 
-def requirements() -> list[str]:
-    """The serving packages, pinned as the lock pins them."""
+def requirements(model: Model) -> list[str]:
+    """The serving packages, and those of the model's kinds of input, pinned as the lock pins them."""
     lock = (CHECKOUT / "requirements" / "cpu.txt").read_text(encoding="utf-8")
     pins = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock, flags=re.MULTILINE))
-    return [f"{name}=={pins[name]}" for name in SERVING_PACKAGES]
+    further = sorted({name for kind in model.info.inputs.values() for name in kind.serving_packages})
+    return [f"{name}=={pins[name]}" for name in (*SERVING_PACKAGES, *further)]
 
 
 def _serving_code(folder: Path) -> Path:

@@ -11,63 +11,25 @@ from typing import Annotated, Any, Literal
 
 import typer
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from components.lib.errors import SpecError, nearest
-from components.lib.kinds import AnyInput, AnyTarget, Settings
-from components.lib.phantoms import ChestPhantom
+from components.lib.kinds import TARGET_KINDS, AnyInput, AnyTarget
+from components.lib.phantoms import AnyPhantom
+from components.lib.readers import ATTRIBUTES, AnySource
+from components.lib.settings import Settings
 from components.lib.spec_errors import explain
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 SPLITS = ("train", "validation", "test")
+DATASET_COLUMNS = ("sample_id", "parent_id", "file", "row", *ATTRIBUTES, "sha256", "synthetic")
 
 
 def _files(folder: str) -> list[str]:
     """Names of the modules in a sibling package, listed without importing them (a served model has none)."""
-    return sorted(p.stem for p in (Path(__file__).parents[1] / folder).glob("*.py") if p.stem != "__init__")
-
-
-class Columns(Settings):
-    """Names of the columns of an index table; targets are found under their own names."""
-
-    path: str = "path"
-    """Path of the file, relative to the table."""
-    patient: str | None = "patient"
-    """Who the film is of; null when nobody knows."""
-    split: str | None = None
-    """train, validation or test, for `split.method: given`."""
-    site: str | None = "site"
-    """Hospital or scanner."""
-    sex: str | None = "sex"
-    """Sex as recorded."""
-    age: str | None = "age"
-    """Age in years."""
-
-
-class Source(Settings):
-    """Where the raw data lie and who reads them."""
-
-    reader: str
-    """One of the readers in components/lib/readers."""
-    path: str
-    """File or folder; relative paths start at the workspace."""
-    index: str | None = None
-    """CSV beside the images; null: class folders."""
-    columns: Columns = Columns()
-    """Column names of the index."""
-    key_fingerprint: str | None = None
-    """Fingerprint of the key that pseudonymises patients; another key is an error. Null: not pinned."""
-    public_key: bool = False
-    """Use the fixed public key: for phantoms, whose patients need no protection."""
-    synthetic: bool = False
-    """The films were made by a program; it shows wherever they show."""
-
-    @field_validator("reader")
-    @classmethod
-    def _known_reader(cls, reader: str) -> str:
-        return _one_of(reader, _files("lib/readers"))
+    return sorted(p.stem for p in (Path(__file__).parents[1] / folder).glob("*.py") if not p.stem.startswith("_"))
 
 
 class Split(Settings):
@@ -85,8 +47,9 @@ class Split(Settings):
     """Another seed, another split."""
     shared_patients: Literal["report", "drop_from_train", "fail"] = "fail"
     """When a patient stands on two sides (only a given split can do that)."""
-    exact_duplicates: Literal["report", "drop_from_train", "fail"] = "drop_from_train"
-    """When the same bytes stand on two sides."""
+    exact_duplicates: Literal["report", "drop_from_train", "fail"] | None = None
+    """When the same content stands on two sides. Null: `drop_from_train`, but `report` for tables, where two patients
+    may well have equal rows."""
 
     @model_validator(mode="after")
     def _leaves_train(self) -> Split:
@@ -134,10 +97,10 @@ class Threshold(Settings):
 class Train(Settings):
     """The network and how it is fitted."""
 
-    model: str = "resnet"
-    """An architecture: one of the files in components/train/models."""
+    model: str | None = None
+    """An architecture: one of the files in components/train/models/<kind of the input>; null: the kind's own."""
     width: Annotated[int, Field(ge=4)] = 32
-    """Channels of the first stage; later ones double it."""
+    """Channels of the first stage, or units of a hidden layer; later stages double it."""
     epochs: Annotated[int, Field(ge=1)] = 10
     """Most epochs; early stopping may end before."""
     patience: Annotated[int, Field(ge=1)] = 5
@@ -151,24 +114,19 @@ class Train(Settings):
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-4
     """Decoupled weight decay."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Keeps a net from being too sure."""
+    """Keeps a net from being too sure. Only for targets with classes."""
     dropout_rate: Share = 0.3
     """Before the head."""
     class_weights: Literal["balanced", "none"] = "balanced"
-    """Weigh every class alike, however rare."""
+    """Weigh every class alike, however rare. Only for targets with classes."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: bfloat16 where the processor computes in it, else float32."""
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """`gpu` stops when none is visible; it never falls back."""
     threshold: Threshold = Threshold()
-    """The operating point."""
+    """The operating point. Only for binary targets."""
     seed: int = 1
     """Weights, order and augmentation."""
-
-    @field_validator("model")
-    @classmethod
-    def _known_model(cls, model: str) -> str:
-        return _one_of(model, _files("train/models"))
 
 
 class Evaluate(Settings):
@@ -176,9 +134,9 @@ class Evaluate(Settings):
 
     gates: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
     """Metric (`finding.auc`) to the least that the lower end of its 95% interval must reach.
-    Empty: every target's AUC must be above chance, .5."""
+    Empty: every target must be better than chance (AUC above .5, R² above 0)."""
     thumbnails: bool = False
-    """Show films in the report. Synthetic films are always shown; films of real patients only when this is true."""
+    """Show single samples in the report. Synthetic ones are always shown; real patients' only when this is true."""
 
 
 class Register(Settings):
@@ -195,9 +153,9 @@ class TaskSpec(Settings):
     """Name of the task, of its experiment and of its registered model."""
     objective: Literal["supervised"] = "supervised"
     """What kind of learning."""
-    phantom: ChestPhantom | None = None
+    phantom: AnyPhantom | None = None
     """Make synthetic raw data at source.path first."""
-    source: Source
+    source: AnySource
     inputs: Annotated[dict[Name, AnyInput], Field(min_length=1)]
     """Named inputs of the network."""
     targets: Annotated[dict[Name, AnyTarget], Field(min_length=1)]
@@ -224,10 +182,62 @@ class TaskSpec(Settings):
             if target not in self.targets or not metric:
                 expected = f"TARGET.METRIC with a target of this task: {', '.join(self.targets)}"
                 raise _wrong(f"evaluate.gates.{gate}", expected, f"no such target{nearest(target, self.targets)}")
-        for key in ("synthetic", "public_key") if self.phantom else ():
-            if not getattr(self.source, key):
-                raise _wrong(f"source.{key}", "true, since the task has a `phantom:`", "false")
+        self._check_targets()
+        self._check_source()
+        self._check_train()
         return self
+
+    def _check_source(self) -> None:
+        """Refuse a reader whose samples the input can't take, and a phantom that the source doesn't own up to."""
+        for name, kind in self.inputs.items():
+            if not issubclass(self.source.raw_type, kind.raw_types):
+                expected = f"a reader whose samples an input of kind {kind.kind} takes (inputs.{name})"
+                raise _wrong("source.reader", expected, self.source.reader)
+        if self.phantom is None:
+            return
+        if self.source.synthetic != self.phantom.synthetic:
+            told = str(self.phantom.synthetic).lower()
+            found = str(self.source.synthetic).lower()
+            raise _wrong("source.synthetic", f"{told}, since the task has `phantom: {self.phantom.kind}`", found)
+        if not self.source.public_key:
+            raise _wrong("source.public_key", "true, since the task has a `phantom:`", "false")
+
+    def _check_train(self) -> None:
+        """Refuse an architecture that isn't for this input, and settings that no target of the task uses."""
+        for kind in self.inputs.values():
+            known = _files(f"train/models/{kind.kind}")
+            if self.train.model and known and self.train.model not in known:
+                found = f"{self.train.model}{nearest(self.train.model, known)}"
+                raise _wrong("train.model", f"one of {', '.join(known)}, for an input of kind {kind.kind}", found)
+        used = {key for target in self.targets.values() for key in target.train_settings}
+        every = {key for target in TARGET_KINDS for key in target.train_settings}
+        for key in sorted((every - used) & self.train.model_fields_set):
+            kinds = ", ".join(sorted({target.kind for target in self.targets.values()}))
+            raise _wrong(f"train.{key}", f"no such key: a {kinds} target has no use for it", "a value")
+        if self.augment.offline.balance and not any(target.class_names for target in self.targets.values()):
+            raise _wrong("augment.offline.balance", "0, since no target has classes", str(self.augment.offline.balance))
+
+    def _check_targets(self) -> None:
+        """Refuse targets under a name that a dataset's own columns have, or that an input reads."""
+        for target in self.targets:
+            if target in DATASET_COLUMNS:
+                raise _wrong(f"targets.{target}", "another name", "a column that every dataset has itself")
+            for name, kind in self.inputs.items():
+                if target in {column.name for column in kind.request_columns(name)}:
+                    found = f"a column that inputs.{name} reads: the network would be told the answer"
+                    raise _wrong(f"targets.{target}", "a target that is no input", found)
+
+    @property
+    def split_rules(self) -> Split:
+        """`split:` with every choice made: what is left to the kinds of input is asked of them."""
+        same = all(kind.equal_is_same for kind in self.inputs.values())
+        chosen = self.split.exact_duplicates or ("drop_from_train" if same else "report")
+        return self.split.model_copy(update={"exact_duplicates": chosen})
+
+    @property
+    def model_name(self) -> str:
+        """The architecture: `train.model`, or the input kind's own."""
+        return self.train.model or next(iter(self.inputs.values())).default_model
 
     def _check_policy(self, name: str) -> None:
         """Say what is wrong with a policy in the words of the task file, not of the policy's own class."""
@@ -245,13 +255,6 @@ class TaskSpec(Settings):
         """The online augmentation policy of one input, its kind's defaults filled in."""
         kind = self.inputs[name].policy_class
         return kind.model_validate_json(json.dumps(self.augment.online.get(name, {})))
-
-
-def _one_of(value: str, known: list[str]) -> str:
-    """The value, when it is one of the files there are (a served model has none to compare with)."""
-    if known and value not in known:
-        raise ValueError(f"one of {', '.join(known)}{nearest(value, known)}")
-    return value
 
 
 def _wrong(key: str, expected: str, found: str) -> PydanticCustomError:

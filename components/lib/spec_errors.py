@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from components.lib.errors import SpecError, nearest
 from components.lib.kinds import AnyInput, AnyTarget
+from components.lib.phantoms import AnyPhantom
+from components.lib.readers import AnySource
 
 
 def explain(path: Path, error: ValidationError, task: type[BaseModel]) -> SpecError:
@@ -32,6 +34,8 @@ def explain(path: Path, error: ValidationError, task: type[BaseModel]) -> SpecEr
             found=f"unknown key {problem['loc'][-1]!r}{nearest(str(problem['loc'][-1]), known)}{others}",
             todo="rename or remove the key",
         )
+    if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return _unknown_kind(path, problem, key, others)
     told = problem.get("ctx", {}) if problem["type"] == "task" else {}
     return SpecError(
         f"{path}, {told.get('key', key)}",
@@ -39,6 +43,16 @@ def explain(path: Path, error: ValidationError, task: type[BaseModel]) -> SpecEr
         found=told.get("found", str(problem.get("input"))[:80]) + others,
         todo=_advice(problem["type"], problem.get("input")),
     )
+
+
+def _unknown_kind(path: Path, problem: Any, key: str, others: str) -> SpecError:
+    """A `kind` or `reader` that is missing or that nobody knows."""
+    told = problem["ctx"]
+    name = str(told["discriminator"]).strip("'")
+    listed = sorted(re.findall(r"'([^']*)'", told.get("expected_tags", "")))
+    found = f"{told['tag']}{nearest(told['tag'], listed)}" if "tag" in told else f"no `{name}`"
+    expected = f"one of {', '.join(listed)}" if listed else f"a `{name}`"
+    return SpecError(f"{path}, {key}.{name}", expected=expected, found=found + others, todo="correct the value")
 
 
 def _advice(problem: str, value: object) -> str:
@@ -51,12 +65,17 @@ def _advice(problem: str, value: object) -> str:
 
 
 def _places(location: tuple[int | str, ...]) -> list[str]:
-    """A location as the task file has it: pydantic adds the kind behind the name of an input or target."""
-    kinds = {
-        tag for model in _models_in(AnyInput | AnyTarget) for tag in get_args(model.model_fields["kind"].annotation)
-    }
-    tagged = location[:1] in (("inputs",), ("targets",)) and len(location) > 2 and location[2] in kinds
-    return [str(part) for position, part in enumerate(location) if not (tagged and position == 2)]
+    """A location as the task file has it: pydantic adds the tag behind a place that takes one of several kinds."""
+    tagged = {"inputs": 2, "targets": 2, "source": 1, "phantom": 1}.get(str(location[0]) if location else "", 0)
+    tags = {tag for model in _models_in(AnyInput | AnyTarget | AnySource | AnyPhantom) for tag in _tags(model)}
+    drop = tagged if tagged and len(location) > tagged and location[tagged] in tags else None
+    return [str(part) for position, part in enumerate(location) if position != drop]
+
+
+def _tags(model: type[BaseModel]) -> tuple[object, ...]:
+    """The values of `kind`, or of a reader's `reader`, that stand for a class of settings."""
+    field = model.model_fields.get("kind") or model.model_fields.get("reader")
+    return get_args(field.annotation) if field else ()
 
 
 def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
@@ -69,9 +88,7 @@ def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[st
         elif get_origin(current) is dict:
             current = get_args(current)[1]
         else:
-            current = next(
-                (kind for kind in _models_in(current) if part in get_args(kind.model_fields["kind"].annotation)), None
-            )
+            current = next((each for each in _models_in(current) if part in _tags(each)), None)
         current = _single(current)
     models = _models_in(current)
     return [f.alias or name for m in models for name, f in m.model_fields.items()]

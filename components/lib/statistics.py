@@ -18,6 +18,8 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit, ndtri
 from scipy.stats import rankdata
 
+from components.lib.numbers import number
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -54,7 +56,9 @@ class Estimate:
         return self.known and not self.note
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})" if self.known else f"unknown: {self.note}"
+        if not self.known:
+            return f"unknown: {self.note}"
+        return f"{number(self.value)} ({number(self.low)} to {number(self.high)})"
 
 
 def missing(note: str, n: int = 0) -> Estimate:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from components.lib.phantoms import ChestPhantom
+from components.lib.phantoms.chest import ChestPhantom
 
 Map = NDArray[np.float32]
 HEIGHT, WIDTH, DEPTH = 24.5, 13.6, 16.5  # of the lungs; half the width and the whole depth of the chest

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 
 from components.lib.parallel import cores
-from components.lib.phantoms import ChestPhantom
+from components.lib.phantoms.chest import ChestPhantom
 from components.lib.progress import progress
 from components.phantom.anatomy import person
 from components.phantom.faults import Row, plant

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from components.lib.errors import DataError
-from components.lib.phantoms import ChestPhantom
+from components.lib.phantoms.chest import ChestPhantom
 
 Row = dict[str, str]
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from components.lib.phantoms import ChestPhantom
+from components.lib.phantoms.chest import ChestPhantom
 from components.phantom.anatomy import AIRLESS, PITCH, Anatomy, Map, Person, X, Y, anatomy, noise, person, soft_step
 
 # Peak thickness of an opacity in cm of consolidated lung: log-normal. The median decides how hard the task is; with

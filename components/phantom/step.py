@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 from components.lib.errors import DataError
 from components.lib.output import output
 from components.lib.spec import TaskSpec
-from components.phantom.chest import chest
 
 
 def phantom(out: Path, spec: TaskSpec) -> None:
     """Write synthetic raw data.
 
     Args:
-        out: the folder to write: films, masks and index.csv.
+        out: the folder to write.
         spec: the task.
 
     Raises:
@@ -24,4 +24,6 @@ def phantom(out: Path, spec: TaskSpec) -> None:
         raise DataError("phantom", expected="a section `phantom:` in the task file", found="none",
                         todo="this step is for synthetic tasks; point source.path at your own data")  # fmt: skip
     with output(out, {"phantom": spec.phantom.model_dump(mode="json")}) as partial:
-        chest(spec.phantom, partial)
+        importlib.import_module(f"components.phantom.{spec.phantom.kind}").__dict__[spec.phantom.kind](
+            spec.phantom, partial
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -17,14 +19,28 @@ from components.lib.spec import TaskSpec
 Batch = tuple[dict[str, Array], dict[str, Array], dict[str, Array]]
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """What was learnt from training samples before the network: by input and by target, plain values."""
+
+    inputs: Mapping[str, dict[str, Any]]
+    targets: Mapping[str, dict[str, float]]
+
+
 class Samples:
     """The samples of one split from one or more datasets, behind one index.
+
+    Args:
+        datasets: the cleaned one first; copies that augment added behind it.
+        split: train, validation or test.
+        spec: the task.
+        fitted: what the training samples taught; None where these are the training samples: then they teach it.
 
     Raises:
         DataError: there is none.
     """
 
-    def __init__(self, datasets: list[Dataset], split: str, spec: TaskSpec) -> None:
+    def __init__(self, datasets: list[Dataset], split: str, spec: TaskSpec, fitted: Fitted | None = None) -> None:
         self.spec = spec
         self._parts = [part for dataset in datasets for part in dataset.parts]
         rows = [np.flatnonzero((part.samples["split"] == split).to_numpy()) for part in self._parts]
@@ -43,6 +59,9 @@ class Samples:
         encoded = {name: kind.encode(self.table[name]) for name, kind in spec.targets.items()}
         self.targets = {name: values for name, (values, _) in encoded.items()}
         self.known = {name: known for name, (_, known) in encoded.items()}
+        self.fitted = fitted or self._fit(len(datasets[0].parts))
+        scaling = self.fitted.targets
+        self.loss_targets = {n: kind.to_loss(self.targets[n], scaling[n]) for n, kind in spec.targets.items()}
 
     def __len__(self) -> int:
         return len(self._row_of)
@@ -56,8 +75,21 @@ class Samples:
             for part in np.unique(parts):
                 chosen = parts == part
                 cleaned[chosen] = self._arrays[name][part][positions[chosen]]
-            result[name] = kind.to_network(cleaned)
+            result[name] = kind.to_network(cleaned, self.fitted.inputs[name])
         return result
+
+    def _fit(self, parts: int) -> Fitted:
+        """Scales and categories of these samples; of those in the first parts alone, since copies would count twice."""
+        own = self._part_of < parts
+        targets = {
+            name: kind.fit(self.targets[name][own & self.known[name]]) for name, kind in self.spec.targets.items()
+        }
+        inputs = {name: kind.fit(self._pieces(name, parts)) for name, kind in self.spec.inputs.items()}
+        return Fitted(inputs, targets)
+
+    def _pieces(self, name: str, parts: int) -> Iterator[Array]:
+        for part in range(parts):
+            yield self._arrays[name][part][self._row_of[self._part_of == part]]
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
         """Weight of every sample in the loss of every target; 0 where the target is unknown."""
@@ -89,7 +121,7 @@ class EpochBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> Batch:
         rows = self._rows(index)
-        targets = {name: values[rows] for name, values in self._samples.targets.items()}
+        targets = {name: values[rows] for name, values in self._samples.loss_targets.items()}
         weights = {name: values[rows] for name, values in self._weights.items()}
         return self._samples.inputs(rows), targets, weights
 

@@ -126,8 +126,10 @@ def _validate(core: keras.Model, validation: Samples) -> dict[str, float]:
     for name, values in logits(core, validation).items():
         kind, known = validation.spec.targets[name], validation.known[name]
         truth = validation.targets[name][known]
-        scores.append(kind.score(np.asarray(kind.activation(values[known])), truth))
-        losses.append(float(np.mean(kind.loss(validation.spec.train)(truth, values[known]))))
+        scaling = validation.fitted.targets[name]
+        scores.append(kind.score(np.asarray(kind.activation(values[known], scaling)), truth))
+        aims = validation.loss_targets[name][known]
+        losses.append(float(np.mean(kind.loss(validation.spec.train)(aims, values[known]))))
     return {"validation_score": float(np.mean(scores)), "validation_loss": float(np.mean(losses))}
 
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from components.lib.errors import ModelError
 from components.lib.spec import TaskSpec
+from components.train.batches import Fitted
 from components.train.network import build_core
 
 # A weight, its gradient and the two moments of AdamW, each of 4 bytes.
@@ -20,12 +21,13 @@ BYTES_PER_PARAMETER = 16
 SMALL_WIDTHS = (4, 8, 12)
 
 
-def require_memory(spec: TaskSpec, free: int | None = None) -> None:
+def require_memory(spec: TaskSpec, fitted: Fitted, free: int | None = None) -> None:
     """Refuse a network that can't be trained here, before its weights are made: a system that runs out of memory
     kills the process without a word.
 
     Args:
         spec: the task.
+        fitted: what the training samples taught.
         free: bytes there are; asked of the system when left out.
 
     Raises:
@@ -34,7 +36,7 @@ def require_memory(spec: TaskSpec, free: int | None = None) -> None:
     if free is None and tf.config.get_visible_devices("GPU"):
         return  # a GPU's memory is its own, and TensorFlow tells when it is full
     free = _free() if free is None else free
-    parameters, outputs = _size(spec)
+    parameters, outputs = _size(spec, fitted)
     weights, kept = BYTES_PER_PARAMETER * parameters, 2 * outputs * spec.train.batch_size
     if weights + kept > free:
         raise ModelError(
@@ -65,21 +67,21 @@ def memory_errors(spec: TaskSpec) -> Iterator[None]:
         ) from None
 
 
-def _size(spec: TaskSpec) -> tuple[int, int]:
+def _size(spec: TaskSpec, fitted: Fitted) -> tuple[int, int]:
     """Parameters of the network, and numbers that its layers put out for one sample.
 
     Told from three narrow networks: parameters grow with the square of the width, what layers put out in proportion
     to it.
     """
     if spec.train.width <= max(SMALL_WIDTHS):
-        return _measured(spec, spec.train.width)
-    parameters, outputs = zip(*(_measured(spec, width) for width in SMALL_WIDTHS), strict=True)
+        return _measured(spec, fitted, spec.train.width)
+    parameters, outputs = zip(*(_measured(spec, fitted, width) for width in SMALL_WIDTHS), strict=True)
     square, line = np.polyfit(SMALL_WIDTHS, parameters, 2), np.polyfit(SMALL_WIDTHS, outputs, 1)
     return round(float(np.polyval(square, spec.train.width))), round(float(np.polyval(line, spec.train.width)))
 
 
-def _measured(spec: TaskSpec, width: int) -> tuple[int, int]:
-    core = build_core(spec.model_copy(update={"train": spec.train.model_copy(update={"width": width})}))
+def _measured(spec: TaskSpec, fitted: Fitted, width: int) -> tuple[int, int]:
+    core = build_core(spec.model_copy(update={"train": spec.train.model_copy(update={"width": width})}), fitted)
     outputs = [tensor for layer in core.layers for tensor in keras.tree.flatten(layer.output)]
     return core.count_params(), sum(int(np.prod(tensor.shape[1:])) for tensor in outputs)
 

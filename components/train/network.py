@@ -7,59 +7,70 @@ from typing import Any
 
 import keras
 
+from components.lib.kinds import InputKind
 from components.lib.spec import TaskSpec
+from components.train.batches import Fitted
 from components.train.models import architecture
 
 
-def build_core(spec: TaskSpec) -> keras.Model:
-    """Cleaned inputs in 0..1 to logits `<target>` (N, units) and maps `<target>_map` (N, h, w, units).
+def build_core(spec: TaskSpec, fitted: Fitted) -> keras.Model:
+    """The network's input to logits `<target>` (N, units), and to maps `<target>_map` where there are places.
 
     The head is linear and shared between pooled features and the feature map, so that the mean of a map is its logit:
-    the class-activation map of Zhou et al. 2016 (doi:10.1109/CVPR.2016.319), as a second output.
+    the class-activation map of Zhou et al. 2016 (doi:10.1109/CVPR.2016.319), as a second output, (N, h, w, units) for
+    pictures and (N, t, units) along time.
     """
-    ((name, kind),) = spec.inputs.items()
-    pictures = keras.Input(kind.shape, name=name, dtype="float32")
-    features = architecture(spec.train.model)(_standardised(pictures), spec.train)
-    pooled = keras.layers.GlobalAveragePooling2D(dtype="float32")(features)
+    name, kind = _only_input(spec)
+    inputs = _input(name, kind, fitted)
+    extract, local = architecture(kind.kind, spec.model_name)
+    features = extract(kind.standardise(inputs), spec.train)
+    places = tuple(range(1, len(features.shape) - 1))
+    pooled = keras.ops.mean(keras.ops.cast(features, "float32"), axis=places) if places else features
     pooled = keras.layers.Dropout(spec.train.dropout_rate, dtype="float32", seed=spec.train.seed)(pooled)
     outputs: dict[str, Any] = {}
     for target, target_kind in spec.targets.items():
         head = keras.layers.Dense(target_kind.units, dtype="float32", name=f"{target}_head")
         outputs[target] = head(pooled)
-        outputs[f"{target}_map"] = head(features)
-    return keras.Model({name: pictures}, outputs, name="core")
+        if places and local:
+            outputs[f"{target}_map"] = head(features)
+    return keras.Model({name: inputs}, outputs, name="core")
 
 
-def build_training(core: keras.Model, spec: TaskSpec) -> keras.Model:
+def build_training(core: keras.Model, spec: TaskSpec, fitted: Fitted) -> keras.Model:
     """The core behind the online augmentation; outputs the logits of every target."""
-    ((name, kind),) = spec.inputs.items()
-    pictures = keras.Input(kind.shape, name=name, dtype="float32")
-    layers = kind.random_layers(spec.policy(name), spec.train.seed)
-    augmentation = keras.layers.Pipeline(layers)
-    augmentation.dtype_policy = "float32"  # in bfloat16 the pictures would lose grey values
-    outputs = core({name: augmentation(pictures)})
-    return keras.Model({name: pictures}, {target: outputs[target] for target in spec.targets}, name="training")
+    name, kind = _only_input(spec)
+    inputs = _input(name, kind, fitted)
+    altered = inputs
+    for layer in kind.random_layers(spec.policy(name), spec.train.seed):
+        altered = layer(altered)
+    outputs = core({name: altered})
+    return keras.Model({name: inputs}, {target: outputs[target] for target in spec.targets}, name="training")
 
 
-def build_served(core: keras.Model, spec: TaskSpec, temperatures: Mapping[str, float]) -> keras.Model:
-    """What is exported: calibrated outputs and maps, in the order of `output_names`."""
-    ((name, kind),) = spec.inputs.items()
-    pictures = keras.Input(kind.shape, name=name, dtype="float32")
-    logits = core({name: pictures})
+def build_served(
+    core: keras.Model, spec: TaskSpec, fitted: Fitted, scaling: Mapping[str, Mapping[str, float]]
+) -> keras.Model:
+    """What is exported: calibrated outputs and maps, in the order of `output_names`; each target has its `scaling`."""
+    name, kind = _only_input(spec)
+    inputs = _input(name, kind, fitted)
+    logits = core({name: inputs})
     outputs = []
     for target, target_kind in spec.targets.items():
-        outputs.append(target_kind.activation(logits[target] / temperatures[target]))
-        outputs.append(logits[f"{target}_map"] / temperatures[target])
-    return keras.Model([pictures], outputs, name="served")
+        outputs.append(target_kind.activation(logits[target], scaling[target]))
+        if f"{target}_map" in logits:
+            outputs.append(target_kind.map_activation(logits[f"{target}_map"], scaling[target]))
+    return keras.Model([inputs], outputs, name="served")
 
 
-def output_names(spec: TaskSpec) -> list[str]:
+def output_names(core: keras.Model, spec: TaskSpec) -> list[str]:
     """Names of the served outputs, in order."""
-    return [name for target in spec.targets for name in (target, f"{target}_map")]
+    return [name for target in spec.targets for name in (target, f"{target}_map") if name in core.output]
 
 
-def _standardised(pictures: Any) -> Any:
-    """Each picture to mean 0 and standard deviation 1: exposure and site say nothing about disease."""
-    mean = keras.ops.mean(pictures, axis=(1, 2, 3), keepdims=True)
-    variance = keras.ops.mean(keras.ops.square(pictures - mean), axis=(1, 2, 3), keepdims=True)
-    return (pictures - mean) / keras.ops.sqrt(variance + 1e-6)
+def _only_input(spec: TaskSpec) -> tuple[str, InputKind]:
+    ((name, kind),) = spec.inputs.items()
+    return name, kind
+
+
+def _input(name: str, kind: InputKind, fitted: Fitted) -> Any:
+    return keras.Input(kind.network_shape(fitted.inputs[name]), name=name, dtype="float32")

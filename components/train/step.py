@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import keras
@@ -10,15 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.lib.dataset import Dataset
+from components.lib.dataset import Dataset, file_digest
 from components.lib.model_dir import ModelInfo, TargetFigures, write_model_json
 from components.lib.output import output, scratch
 from components.lib.spec import TaskSpec
 from components.lib.tracking import save_run, training_run
-from components.train.batches import Samples
+from components.train.batches import Fitted, Samples
 from components.train.devices import prepare
 from components.train.export import export
-from components.train.fit import State, fit, logits
+from components.train.fit import fit, logits
 from components.train.memory import memory_errors, require_memory
 from components.train.network import build_core, build_served, build_training, output_names
 
@@ -42,66 +41,68 @@ def train(dataset: Path, augmented: Path, model: Path, spec: TaskSpec) -> None:
     sections = spec.model_dump(mode="json", include={"inputs", "targets", "augment", "train"})
     with output(model, {"lineage": lineage, "spec": sections}) as partial, memory_errors(spec):
         samples = Samples([cleaned, copies], "train", spec)
-        validation = Samples([cleaned], "validation", spec)
+        validation = Samples([cleaned], "validation", spec, samples.fitted)
         precision = prepare(spec.train)
-        require_memory(spec)
+        require_memory(spec, samples.fitted)
         work = scratch(partial)
         with training_run(spec, work / "run.json") as run:
             run.log_dataset(cleaned, "training")
             # Only now: MLflow draws from Python's random numbers for the name of a new run, but not for a resumed one.
             keras.utils.set_random_seed(spec.train.seed)
-            core = build_core(spec)
-            state = fit(build_training(core, spec), core, samples, validation, work / "checkpoint.npz",
+            core = build_core(spec, samples.fitted)
+            training = build_training(core, spec, samples.fitted)
+            state = fit(training, core, samples, validation, work / "checkpoint.npz",
                         lambda figures: run.log_metrics(figures, int(figures["epoch"])))  # fmt: skip
-            core = _float32(core, spec)
-            fitted = _fitted(core, validation, spec, state)
-            _write(partial, core, fitted, samples, validation, spec, state, precision, lineage)
+            core = _float32(core, spec, samples.fitted)
+            targets = _targets(core, validation, spec)
+            names = _export(partial, core, validation, spec, targets)
+            pd.DataFrame(state.curves).to_csv(partial / "curves.csv", index=False, lineterminator="\n")
+            info = ModelInfo(
+                task=spec.task, architecture=spec.model_name, inputs=spec.inputs, targets=spec.targets, fitted=targets,
+                fitted_inputs=dict(samples.fitted.inputs), reference=_reference(samples.table, spec), lineage=lineage,
+                explain="class_activation_map" if len(names) > len(spec.targets) else "none", precision=precision,
+                synthetic=bool(samples.table["synthetic"].any()), epochs=state.chosen + 1,
+                parameters=core.count_params(), digest=file_digest(partial / "model.onnx"),
+            )  # fmt: skip
+            write_model_json(partial, info)
             run.log_file(partial / "curves.csv")
             score = state.curves[state.chosen]["validation_score"]
             print(f"trained: epoch {state.chosen + 1} of {state.epoch} kept, validation score {score:.4f}")
     save_run(run, model)
 
 
-def _float32(core: keras.Model, spec: TaskSpec) -> keras.Model:
+def _float32(core: keras.Model, spec: TaskSpec, fitted: Fitted) -> keras.Model:
     """The same weights in a float32 network: ONNX Runtime takes no bfloat16."""
     keras.config.set_dtype_policy("float32")
-    plain = build_core(spec)
+    plain = build_core(spec, fitted)
     plain.set_weights(core.get_weights())
     return plain
 
 
-def _fitted(core: keras.Model, validation: Samples, spec: TaskSpec, state: State) -> dict[str, TargetFigures]:
-    """Temperature and decision of every target, from validation."""
+def _targets(core: keras.Model, validation: Samples, spec: TaskSpec) -> dict[str, TargetFigures]:
+    """Scaling and decision of every target, from validation."""
     figures = {}
     for name, values in logits(core, validation).items():
         kind, known = spec.targets[name], validation.known[name]
         truth = validation.targets[name][known]
-        temperature = kind.fit_temperature(values[known], truth)
-        probability = np.asarray(kind.activation(values[known] / np.float32(temperature)))
+        scaling = validation.fitted.targets[name] | kind.calibrate(values[known], truth)
+        answers = np.asarray(kind.activation(values[known], scaling))
         figures[name] = TargetFigures(
-            temperature=temperature,
-            decision=kind.fit_decision(probability, truth, spec.train.threshold),
-            validation_score=kind.score(probability, truth),
+            scaling=scaling,
+            decision=kind.fit_decision(answers, truth, spec.train),
+            validation_score=kind.score(answers, truth),
         )
     return figures
 
 
-def _write(
-    partial: Path, core: keras.Model, fitted: dict[str, TargetFigures], samples: Samples, validation: Samples,
-    spec: TaskSpec, state: State, precision: str, lineage: dict[str, str],
-) -> None:  # fmt: skip
-    temperatures = {name: figures.temperature for name, figures in fitted.items()}
-    served = build_served(core, spec, temperatures)
-    (example,) = validation.inputs(slice(0, 16)).values()
-    export(served, output_names(spec), example, partial / "model.onnx")
-    pd.DataFrame(state.curves).to_csv(partial / "curves.csv", index=False, lineterminator="\n")
-    info = ModelInfo(
-        task=spec.task, architecture=spec.train.model, inputs=spec.inputs, targets=spec.targets, fitted=fitted,
-        explain="class_activation_map", reference=_reference(samples.table, spec), epochs=state.chosen + 1,
-        synthetic=bool(samples.table["synthetic"].any()), precision=precision, parameters=core.count_params(),
-        lineage=lineage, digest=hashlib.sha256((partial / "model.onnx").read_bytes()).hexdigest(),
-    )  # fmt: skip
-    write_model_json(partial, info)
+def _export(
+    partial: Path, core: keras.Model, validation: Samples, spec: TaskSpec, targets: dict[str, TargetFigures]
+) -> list[str]:
+    """Write model.onnx, checked on some validation samples; returns the names of its outputs."""
+    served = build_served(core, spec, validation.fitted, {name: each.scaling for name, each in targets.items()})
+    names = output_names(core, spec)
+    export(served, names, validation.inputs(slice(0, 16)), partial / "model.onnx")
+    return names
 
 
 def _reference(table: pd.DataFrame, spec: TaskSpec) -> dict[str, dict[str, float]]:

@@ -28,6 +28,7 @@ from components.lib.statistics import Estimate
 SIDE = 8
 IMAGE = Image(kind="image", size=(SIDE, SIDE))
 FINDING = Binary(kind="binary", classes=("normal", "pneumonia"))
+KINDS = {"finding": FINDING}
 Workspace = Callable[..., tuple[Path, Path, Path]]
 
 
@@ -110,8 +111,13 @@ def write_model(path: Path, *, dataset_digest: str, synthetic: bool, gain: float
             architecture="tiny",
             inputs={"image": IMAGE},
             targets={"finding": Binary(kind="binary", classes=classes)},
-            fitted={"finding": TargetFigures(temperature=1.0, decision={"threshold": 0.5}, validation_score=0.9)},
+            fitted={
+                "finding": TargetFigures(
+                    scaling={"temperature": 1.0}, decision={"threshold": 0.5}, validation_score=0.9
+                )
+            },
             explain="class_activation_map",
+            fitted_inputs={"image": {}},
             reference={},
             synthetic=synthetic,
             epochs=1,
@@ -216,24 +222,24 @@ def estimate(low: float, value: float, high: float, **other: Any) -> dict[str, d
 
 @pytest.mark.parametrize(("bound", "passed"), [(0.85, True), (0.9, True), (0.91, False), (0.95, False)])
 def test_a_gate_is_held_against_the_lower_end(bound: float, passed: bool) -> None:
-    (gate,) = judge(estimate(0.9, 0.95, 0.98), {"finding.auc": bound})
+    (gate,) = judge(estimate(0.9, 0.95, 0.98), {"finding.auc": bound}, KINDS)
     assert (gate.passed, gate.found) == (passed, 0.9)
 
 
 @pytest.mark.parametrize(("bound", "passed"), [(0.3, True), (0.25, False)])
 def test_a_gate_on_an_error_is_held_against_the_upper_end(bound: float, passed: bool) -> None:
-    (gate,) = judge(estimate(0.1, 0.2, 0.3, better="lower"), {"finding.auc": bound})
+    (gate,) = judge(estimate(0.1, 0.2, 0.3, better="lower"), {"finding.auc": bound}, KINDS)
     assert (gate.passed, gate.found) == (passed, 0.3)
 
 
 def test_a_figure_on_too_few_samples_passes_no_gate() -> None:
-    (gate,) = judge(estimate(0.9, 0.95, 0.98, note="too few: 10 samples"), {"finding.auc": 0.1})
+    (gate,) = judge(estimate(0.9, 0.95, 0.98, note="too few: 10 samples"), {"finding.auc": 0.1}, KINDS)
     assert (gate.passed, gate.found) == (False, None)
     assert "too few" in gate.text
 
 
 def test_chance_itself_is_not_enough() -> None:
-    assert [judge(estimate(low, 0.9, 1.0), {})[0].passed for low in (0.5, 0.51)] == [False, True]
+    assert [judge(estimate(low, 0.9, 1.0), {}, KINDS)[0].passed for low in (0.5, 0.51)] == [False, True]
 
 
 def test_a_failing_gate_is_written_down_not_raised(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:

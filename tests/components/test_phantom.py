@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from components.lib.errors import DataError
-from components.lib.phantoms import ChestPhantom, Faults
+from components.lib.phantoms.chest import ChestPhantom, Faults
 from components.phantom.chest import chest
 from components.phantom.film import Film, film
 

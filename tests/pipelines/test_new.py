@@ -12,7 +12,9 @@ from films import encoded, film, lay, patients, write_films
 
 from components.lib.errors import DataError
 from components.lib.spec import load_spec
-from pipelines.new import create, look, workspace_name
+from pipelines.look import look
+from pipelines.new import create
+from pipelines.workspace import workspace_name
 
 pytestmark = pytest.mark.xdist_group("tensorflow")  # dvc.yaml is made from every step's function
 

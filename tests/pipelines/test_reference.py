@@ -49,7 +49,8 @@ def test_every_key_has_a_meaning(text: str) -> None:
         "| `split.by` | `patient`, `sample` | `patient` |",  # choices
         "| `source.index` | text or null | `null` |",
         "| `source.path` | text | *required* |",
-        "| `source.reader` | `folder`, `npz` | *required* |",  # names of files
+        "| `source.reader` | `folder` | *required* |",  # a member of a family
+        "| `train.model` | for image: `cnn`, `resnet`; for signal: `gru`, `lstm`, `resnet`; for table: `mlp`; or null |",  # noqa: E501
         "| `evaluate.gates` | NAME: number | `{}` |",
         "| `inputs.NAME.size` | list of 2: integer, ≥ 8, ≤ 2048 | *required* |",
         "| `targets.NAME.classes` | list of 2 or more: text, 1 to 60 signs | *required* |",

@@ -3,38 +3,31 @@
 A new kind is a new file in this folder: it is found here, and the task file's schema grows by it.
 """
 
-import functools
-import importlib
-import inspect
-import operator
-import pkgutil
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
-from pydantic import Field
+from components.lib.kinds.base import Array, Chart, Cleaned, InputKind, TargetKind
+from components.lib.settings import concrete, family, import_all
 
-from components.lib.kinds.base import Array, Chart, Cleaned, InputKind, Settings, TargetKind
+import_all(__name__, __path__)
 
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
-
-
-def _concrete(base: type[Settings]) -> list[type[Settings]]:
-    """The kinds below a base class that can be named in a task file, in alphabetical order."""
-    found = [kind for child in base.__subclasses__() for kind in [child, *_concrete(child)]]
-    return sorted((kind for kind in found if not inspect.isabstract(kind)), key=lambda kind: kind.__name__)
-
-
-def _union(kinds: list[type[Settings]]) -> Any:
-    """One annotation for all kinds, told apart by their `kind`."""
-    together = functools.reduce(operator.or_, kinds)
-    return Annotated[together, Field(discriminator="kind")] if len(kinds) > 1 else together
-
+INPUT_KINDS: list[type[InputKind]] = concrete(InputKind)
+TARGET_KINDS: list[type[TargetKind]] = concrete(TargetKind)
 
 if TYPE_CHECKING:
     AnyInput = InputKind
     AnyTarget = TargetKind
 else:
-    AnyInput = _union(_concrete(InputKind))
-    AnyTarget = _union(_concrete(TargetKind))
+    AnyInput = family(InputKind, "kind")
+    AnyTarget = family(TargetKind, "kind")
 
-__all__ = ["AnyInput", "AnyTarget", "Array", "Chart", "Cleaned", "InputKind", "Settings", "TargetKind"]
+__all__ = [
+    "INPUT_KINDS",
+    "TARGET_KINDS",
+    "AnyInput",
+    "AnyTarget",
+    "Array",
+    "Chart",
+    "Cleaned",
+    "InputKind",
+    "TargetKind",
+]

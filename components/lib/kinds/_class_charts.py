@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from components.lib.kinds._charts import COLOURS, GREY, dress, single_axes
 from components.lib.kinds.base import Chart
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ Labels = NDArray[np.intp]
 Curves = Mapping[str, tuple[Floats, Bools]]
 """By class: scores (N,) and which samples are of it (N,)."""
 
-# Okabe & Ito's colours, told apart with any colour vision: https://jfly.uni-koeln.de/color/
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-GREY = "#6b7682"
 SCORE_BINS = 20
 
 
@@ -34,7 +32,7 @@ def roc(curves: Curves, threshold: float | None = None) -> Chart:
     tables = {name: _roc_points(score, positive) for name, (score, positive) in curves.items()}
 
     def draw(figure: Canvas) -> None:
-        axes = _axes(figure, "ROC curve", "False positive rate (1 − specificity)", "Sensitivity")
+        axes = single_axes(figure, "ROC curve", "False positive rate (1 − specificity)", "Sensitivity")
         axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1, label="chance, AUC 0.5")
         for colour, (name, points) in zip(_colours(tables), tables.items(), strict=True):
             if len(points):
@@ -60,7 +58,7 @@ def precision_recall(curves: Curves, threshold: float | None = None) -> Chart:
     tables = {name: _precision_recall_points(score, positive) for name, (score, positive) in curves.items()}
 
     def draw(figure: Canvas) -> None:
-        axes = _axes(figure, "Precision and recall", "Recall (sensitivity)", "Precision (calls that are right)")
+        axes = single_axes(figure, "Precision and recall", "Recall (sensitivity)", "Precision (calls that are right)")
         for colour, (name, points) in zip(_colours(tables), tables.items(), strict=True):
             if len(points):
                 share = float(curves[name][1].mean())
@@ -90,7 +88,7 @@ def confusion(classes: Sequence[str], label: Labels, called: Labels) -> Chart:
     np.add.at(counts, (label, called), 1)
 
     def draw(figure: Canvas) -> None:
-        axes = _axes(figure, "Confusion matrix", "Called", "Labelled", grid=False)
+        axes = single_axes(figure, "Confusion matrix", "Called", "Labelled", grid=False)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for row, column in np.ndindex(*counts.shape):
@@ -120,8 +118,8 @@ def reliability(confidence: Floats, true: Bools, stated: str, came_true: str) ->
         from components.lib.statistics import wilson
 
         upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [4, 1], "hspace": 0.12})
-        _dress(upper, "Reliability", "", f"{came_true} (share)")
-        _dress(lower, "", stated, "Samples")
+        dress(upper, "Reliability", "", f"{came_true} (share)")
+        dress(lower, "", stated, "Samples")
         upper.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1, label="perfectly calibrated")
         if len(table):
             intervals = [wilson(round(a * n), int(n)) for a, n in zip(table["accuracy"], table["count"], strict=True)]
@@ -158,7 +156,7 @@ def histogram(
     ]
 
     def draw(figure: Canvas) -> None:
-        axes = _axes(figure, "Scores by class", stated, "Share of the class's samples")
+        axes = single_axes(figure, "Scores by class", stated, "Share of the class's samples")
         for colour, name, table in zip(_colours(classes), classes, tables, strict=True):
             count = int(table["count"].sum())
             axes.stairs(
@@ -214,23 +212,6 @@ def _joined(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _colours(names: Mapping[str, object] | Sequence[str]) -> list[str]:
     return [COLOURS[i % len(COLOURS)] for i in range(len(names))]
-
-
-def _axes(figure: Canvas, title: str, x: str, y: str, *, grid: bool = True) -> Axes:
-    axes: Axes = figure.subplots()
-    _dress(axes, title, x, y, grid=grid)
-    return axes
-
-
-def _dress(axes: Axes, title: str, x: str, y: str, *, grid: bool = True) -> None:
-    axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
-    axes.set_xlabel(x, fontsize=9)
-    axes.set_ylabel(y, fontsize=9)
-    axes.tick_params(labelsize=9)
-    axes.spines[["top", "right"]].set_visible(False)
-    if grid:
-        axes.grid(color="#e3e7eb", linewidth=0.8)
-        axes.set_axisbelow(True)
 
 
 def _mark(axes: Axes, at: tuple[float, float], text: str) -> None:

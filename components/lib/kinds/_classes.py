@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from components.lib.errors import DataError, ModelError, nearest
-from components.lib.kinds.base import Array, TargetKind
+from components.lib.kinds.base import Array, Examples, TargetKind
 
 if TYPE_CHECKING:
     from components.lib.statistics import Estimate
@@ -28,6 +28,9 @@ class Classes(TargetKind, ABC):
     classes: tuple[ClassName, ...]
     """Names of the classes, as the raw data spell them."""
 
+    train_settings: ClassVar[frozenset[str]] = frozenset({"label_smoothing", "class_weights"})
+    chance: ClassVar[tuple[str, float]] = ("auc", 0.5)
+    comparable: ClassVar[tuple[str, ...]] = ("auc", "average_precision", "brier")
     dvc_plots: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "roc": {"x": "false_positive_rate", "y": "true_positive_rate", "title": "ROC curve"},
         "precision_recall": {"x": "recall", "y": "precision", "title": "Precision and recall"},
@@ -43,12 +46,16 @@ class Classes(TargetKind, ABC):
             raise ValueError(f"every class has its own name; {', '.join(twice)} stands there twice")
         return classes
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.classes
+
     @abstractmethod
     def labels(self, encoded: Array) -> NDArray[np.intp]:
         """Encoded targets as the position of the class (N,)."""
 
     @abstractmethod
-    def columns(self, probability: NDArray[np.floating]) -> Floats:
+    def columns(self, output: NDArray[np.floating]) -> Floats:
         """The network's output as one column a class (N, K), float64."""
 
     def problem(self, values: pd.Series) -> str | None:
@@ -62,6 +69,12 @@ class Classes(TargetKind, ABC):
         )
         more = f" and {len(strange) - 5} more" if len(strange) > 5 else ""
         return f"{strange.total()} labels are none of the classes {', '.join(self.classes)}: {told}{more}"
+
+    def column(self, values: pd.Series) -> pd.Series:
+        """Labels as text, null where unknown: a column of text and numbers mixed can't be written."""
+        text = values.astype(object)
+        text[values.notna()] = _as_text(values.dropna()).astype(object)
+        return text.astype("str")
 
     def positions(self, values: pd.Series) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """Position of the class of each raw value (N,), and a mask of the known ones (N,).
@@ -88,13 +101,20 @@ class Classes(TargetKind, ABC):
         weights = known.sum() / (max(np.count_nonzero(counts), 1) * np.maximum(counts, 1))
         return np.where(known, weights[labels], 0).astype(np.float32)
 
-    def fit_temperature(self, logits: NDArray[np.floating], encoded: Array) -> float:
-        """Temperature by negative log-likelihood: see `lib.calibration`."""
+    def calibrate(self, logits: NDArray[np.floating], encoded: Array) -> dict[str, float]:
+        """{"temperature": …} by negative log-likelihood: see `lib.calibration`."""
         from components.lib.calibration import fit_temperature
 
-        return fit_temperature(finite(logits), encoded)
+        return {"temperature": fit_temperature(finite(logits), encoded)}
 
-    def score(self, probability: NDArray[np.floating], encoded: Array) -> float:
+    def map_activation(self, logits: Any, scaling: Mapping[str, float]) -> Any:
+        """Logits at the temperature."""
+        return logits / scaling.get("temperature", 1.0)
+
+    def decision_text(self, decision: Mapping[str, float]) -> str:
+        return ", ".join(f"{name} {value:.3f}" for name, value in decision.items())
+
+    def score(self, output: NDArray[np.floating], encoded: Array) -> float:
         """AUC (mean of one versus rest over the classes that occur).
 
         When only one class occurs there is no AUC; then it is minus the log loss, which still ranks epochs. The classes
@@ -113,12 +133,71 @@ class Classes(TargetKind, ABC):
                 found="none",
                 todo="give validation a larger share, or label more samples",
             )
-        columns, labels = self.columns(probability), self.labels(encoded)
+        columns, labels = self.columns(output), self.labels(encoded)
         area = macro_auc(columns, labels)
         if area.known:
             return area.value
         of_truth = np.clip(columns[np.arange(len(labels)), labels], 1e-7, 1)
         return float(np.log(of_truth).mean())
+
+    @abstractmethod
+    def certainty(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> Floats:
+        """How far each sample is from being called otherwise (N,)."""
+
+    def examples(
+        self, output: NDArray[np.floating], encoded: Array, known: NDArray[np.bool_], decision: Mapping[str, float]
+    ) -> list[Examples]:
+        """The surest hits, the surest misses, the least sure ones."""
+        names = np.array(self.classes, object)
+        called = self.answer(output, decision)["label"]
+        right = (called == names[self.labels(encoded)]) & known
+        surest_first = np.argsort(-self.certainty(output, decision), kind="stable")
+        return [
+            Examples("Surest of those called right", _in_turn(surest_first[right[surest_first]], called)),
+            Examples("Surest of those called wrongly", _in_turn(surest_first[(~right & known)[surest_first]], called)),
+            Examples("Least sure", surest_first[known[surest_first]][::-1]),
+        ]
+
+    def described(self, output: NDArray[np.floating], truth: Any, decision: Mapping[str, float]) -> str:
+        """`labelled normal, called pneumonia, probability 0.812`."""
+        answer = self.answer(output[None], decision)
+        known = "not labelled" if truth is None else f"labelled {truth}"
+        return f"{known}, called {answer['label'][0]}, {self.probability_of()} {answer['probability'][0]:.3f}"
+
+    def probability_of(self) -> str:
+        """What the served probability is the probability of."""
+        return "probability"
+
+    def baselines(self, seed: int) -> dict[str, Any]:
+        """Logistic regression and boosted trees."""
+        from sklearn.ensemble import HistGradientBoostingClassifier
+        from sklearn.linear_model import LogisticRegression
+
+        return {
+            "logistic regression": LogisticRegression(max_iter=1000, random_state=seed),
+            "gradient-boosted trees": HistGradientBoostingClassifier(random_state=seed),
+        }
+
+    def baseline_target(self, encoded: Array) -> Array:
+        return self.labels(encoded)
+
+    def baseline_output(self, estimator: Any, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities in the network's form; a class that training lacks gets 0."""
+        columns = np.zeros((len(features), len(self.classes)), np.float32)
+        columns[:, estimator.classes_] = estimator.predict_proba(features)
+        return columns if self.units > 1 else columns[:, 1:]
+
+    def difference(self, output: NDArray[np.floating], other: NDArray[np.floating], encoded: Array) -> Estimate:
+        """AUC of `other` less that of `output`, paired by sample; of several classes the mean of one versus rest."""
+        from components.lib.kinds._paired import area_difference
+
+        return area_difference(self.columns(output), self.columns(other), self.labels(encoded))
+
+
+def _in_turn(rows: NDArray[np.intp], called: Array) -> NDArray[np.intp]:
+    """The classes by turns, each in its order, so that the easiest one doesn't fill a group."""
+    place_in_class = pd.Series(rows).groupby(called[rows]).cumcount().to_numpy()
+    return rows[np.argsort(place_in_class, kind="stable")]
 
 
 def finite(output: NDArray[np.floating]) -> Floats:

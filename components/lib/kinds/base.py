@@ -7,14 +7,15 @@ calls, so that evaluating and serving never load it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+
+from components.lib.settings import Settings
 
 if TYPE_CHECKING:
     import keras
@@ -23,12 +24,10 @@ if TYPE_CHECKING:
     from components.lib.statistics import Estimate
 
 Array = NDArray[Any]
-
-
-class Settings(BaseModel):
-    """Strict, frozen settings: an unknown key or a wrong type is an error, never a guess."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+Raw = Any
+"""What a reader reads and a kind cleans: bytes, an array, or an object with `content() -> bytes` (its identity)."""
+Fitted = Mapping[str, Any]
+"""What an input kind fitted on training samples, as plain JSON values: it stands in model.json."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,18 @@ class Cleaned:
 
     array: Array
     quality: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class RequestColumn:
+    """One column of a serving request."""
+
+    name: str
+    type: str
+    """MLflow data type: "string", "double", or "any" for arrays and objects."""
+    required: bool
+    meaning: str
+    """What a caller puts there, in one line."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +61,33 @@ class Chart:
     draw: Callable[[Canvas], None]
 
 
+@dataclass(frozen=True)
+class Examples:
+    """Some samples worth a look: rows (positions among the samples), the most telling first."""
+
+    title: str
+    rows: NDArray[np.intp]
+
+
 class InputKind(Settings, ABC):
-    """An input of the network: how one sample is cleaned, augmented, shown and asked for by HTTP."""
+    """An input of the network: how one sample is cleaned, fitted, augmented, shown and asked for by HTTP."""
 
     kind: str
 
     policy_class: ClassVar[type[Settings]]
     """Settings of this kind's online augmentation."""
+    raw_types: ClassVar[tuple[type, ...]]
+    """What `clean` takes; readers say what they give."""
+    default_model: ClassVar[str]
+    """The architecture where `train.model` names none: a file in components/train/models/<kind>."""
     quality_ranges: ClassVar[Mapping[str, tuple[float, float]]]
     """Quality columns that `clean` writes, with the range each must lie in."""
+    serving_packages: ClassVar[tuple[str, ...]] = ()
+    """What a served version of this kind imports beside what every version does."""
+    equal_is_same: ClassVar[bool] = True
+    """Whether equal content means one and the same sample; two patients may well have equal rows of a table."""
+    noun: ClassVar[str]
+    """What people call samples of this kind, in the plural: films, traces, rows."""
 
     @property
     @abstractmethod
@@ -68,44 +97,85 @@ class InputKind(Settings, ABC):
     @property
     @abstractmethod
     def dtype(self) -> str:
-        """NumPy dtype of a cleaned sample."""
+        """NumPy dtype of a cleaned sample, as text that `np.dtype` takes."""
 
     @abstractmethod
-    def clean(self, raw: bytes | Array) -> Cleaned:
+    def clean(self, raw: Raw) -> Cleaned:
         """Decode, check and bring one sample to `shape`; the same code in the pipeline and in serving.
 
         Raises:
             Unusable: with the reason, when the sample can't be used.
         """
 
-    @abstractmethod
-    def to_network(self, cleaned: Array) -> NDArray[np.float32]:
-        """Cleaned samples (N, *shape) as the network's float32 input."""
+    def fit(self, pieces: Iterable[Array]) -> dict[str, Any]:
+        """What must be learnt from training samples before a network can read this input: scales, categories.
+
+        Args:
+            pieces: the cleaned training samples, some (n, *shape) at a time. A kind that learns nothing reads none.
+        """
+        return {}
+
+    def network_shape(self, fitted: Fitted) -> tuple[int, ...]:
+        """Shape of one sample as the network takes it."""
+        return self.shape
 
     @abstractmethod
-    def from_request(self, value: object) -> bytes | Array:
-        """One cell of a serving request as what `clean` takes.
+    def to_network(self, cleaned: Array, fitted: Fitted) -> NDArray[np.float32]:
+        """Cleaned samples (N, *shape) as the network's float32 input (N, *network_shape)."""
+
+    def standardise(self, inputs: Any) -> Any:
+        """Keras, inside the graph: what is done to every sample alone before the architecture sees it."""
+        return inputs
+
+    def features(self, network_input: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """The network's input (N, *network_shape) as columns (N, F) for the report's baselines; None: no baselines."""
+        return None
+
+    @abstractmethod
+    def request_columns(self, name: str) -> tuple[RequestColumn, ...]:
+        """The columns of a serving request for the input of this name."""
+
+    @abstractmethod
+    def from_request(self, name: str, row: Mapping[str, Any]) -> Raw:
+        """One row of a serving request, its missing cells None or NaN, as what `clean` takes.
 
         Raises:
             Unusable: with one sentence for the caller.
         """
 
-    @property
     @abstractmethod
-    def request_type(self) -> str:
-        """MLflow data type of the serving column ("string", "double", …)."""
+    def to_request(self, name: str, raw: Raw) -> dict[str, Any]:
+        """One raw sample as a caller would send it: column to JSON value."""
+
+    def refuse_unknown(self, cleaned: Array, fitted: Fitted) -> None:
+        """Refuse ONE cleaned sample of a serving request that holds what training never saw.
+
+        Raises:
+            Unusable: with one sentence for the caller.
+        """
+        return
 
     @abstractmethod
     def random_layers(self, policy: Any, seed: int) -> Sequence[keras.layers.Layer]:
-        """Keras layers of the online augmentation policy, in order; float32."""
+        """Keras layers of the online augmentation policy on the network's input, in order; float32."""
 
     @abstractmethod
     def random_copy(self, cleaned: Array, policy: Any, generator: np.random.Generator) -> Array:
         """One altered copy of one cleaned sample, for offline augmentation."""
 
     @abstractmethod
-    def preview(self, cleaned: Array) -> NDArray[np.uint8]:
-        """The sample as a picture, (H, W) or (H, W, 3)."""
+    def picture(self, cleaned: Array, evidence: NDArray[np.floating] | None, strongest: float) -> bytes:
+        """One cleaned sample as PNG, and on it what the model looked at.
+
+        Args:
+            cleaned: (*shape).
+            evidence: what each place of the feature map adds to the output, (h, w) or (t,); None: nothing is known.
+            strongest: evidence that gets the full colour, so that several pictures share one scale.
+        """
+
+    @abstractmethod
+    def legend(self, what: str, *, explained: bool) -> str:
+        """How to read `picture`: `what` the evidence speaks for ("for pneumonia"), and whether there is evidence."""
 
 
 class TargetKind(Settings, ABC):
@@ -115,59 +185,126 @@ class TargetKind(Settings, ABC):
 
     dvc_plots: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     """Which charts `dvc plots` shows: name of the chart to DVC's plot settings for its table."""
+    train_settings: ClassVar[frozenset[str]] = frozenset()
+    """Keys of `train:` that only some target kinds use, and this one does."""
+    comparable: ClassVar[tuple[str, ...]]
+    """Metrics that need no decision, so that a baseline can be held against the network; the first one decides."""
+    chance: ClassVar[tuple[str, float]]
+    """The metric, and the value it must be above, that judge a model whose task names no gate."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes, of a target that has them."""
+        return ()
 
     @abstractmethod
     def problem(self, values: pd.Series) -> str | None:
         """What is wrong with a column of raw target values (null = unknown), or None."""
 
+    def column(self, values: pd.Series) -> pd.Series:
+        """Raw target values without a problem, as the dataset's table holds them."""
+        return values
+
     @abstractmethod
     def encode(self, values: pd.Series) -> tuple[Array, NDArray[np.bool_]]:
-        """Targets (N, …) as the loss takes them, and a mask of the known ones (N,)."""
+        """Targets (N, …), and a mask of the known ones (N,)."""
 
     @property
     @abstractmethod
     def units(self) -> int:
         """Width of the dense head that gives this target's logits."""
 
+    def fit(self, encoded: Array) -> dict[str, float]:
+        """What must be learnt from the known training targets before a network can predict them: a scale."""
+        return {}
+
+    def to_loss(self, encoded: Array, scaling: Mapping[str, float]) -> Array:
+        """Encoded targets as the loss takes them (N, units), float32; `scaling` is what `fit` returned."""
+        return encoded
+
     @abstractmethod
     def loss(self, settings: Any) -> keras.losses.Loss:
-        """The Keras loss on logits."""
+        """The Keras loss on logits; `settings` are those of `train:`."""
 
     @abstractmethod
     def sample_weights(self, encoded: Array, known: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Per-sample weights (N,): balanced over classes, 0 where the target is unknown."""
 
     @abstractmethod
-    def activation(self, logits: Any) -> Any:
-        """Keras: logits to what is served (probabilities, a number); also used on maps."""
+    def activation(self, logits: Any, scaling: Mapping[str, float]) -> Any:
+        """Keras: logits to what is served (probabilities, a number); `scaling` from `fit` and `calibrate`."""
+
+    def map_activation(self, logits: Any, scaling: Mapping[str, float]) -> Any:
+        """Keras: the map of what each place adds to the logit (N, …, units), on the scale of the report."""
+        return logits
+
+    def calibrate(self, logits: NDArray[np.floating], encoded: Array) -> dict[str, float]:
+        """Fitted on validation, and joined to the scaling that goes into the graph: a temperature."""
+        return {}
 
     @abstractmethod
-    def fit_temperature(self, logits: NDArray[np.floating], encoded: Array) -> float:
-        """Temperature that calibrates the logits (1 where the kind has none)."""
+    def fit_decision(self, output: NDArray[np.floating], encoded: Array, settings: Any) -> dict[str, float]:
+        """Decision figures fitted on validation, e.g. {"threshold": .41}; they travel in model.json.
+
+        Args:
+            output: what is served (N, units).
+            encoded: known targets.
+            settings: those of `train:`.
+        """
 
     @abstractmethod
-    def fit_decision(self, probability: NDArray[np.floating], encoded: Array, settings: Any) -> dict[str, float]:
-        """Decision figures fitted on validation, e.g. {"threshold": .41}; they travel in model.json."""
+    def decision_text(self, decision: Mapping[str, float]) -> str:
+        """The decision figures in words ("threshold 0.41"); empty when there is none."""
 
     @abstractmethod
-    def score(self, probability: NDArray[np.floating], encoded: Array) -> float:
+    def score(self, output: NDArray[np.floating], encoded: Array) -> float:
         """One figure, higher is better, by which the best epoch is chosen on validation."""
 
     @abstractmethod
     def metrics(
-        self, probability: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]
+        self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]
     ) -> dict[str, Estimate]:
         """The field's metrics with intervals, by name."""
 
     @abstractmethod
-    def charts(self, probability: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]) -> list[Chart]:
+    def charts(self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]) -> list[Chart]:
         """The field's figures."""
 
     @abstractmethod
-    def answer(self, probability: NDArray[np.floating], decision: Mapping[str, float]) -> dict[str, Array]:
+    def examples(
+        self, output: NDArray[np.floating], encoded: Array, known: NDArray[np.bool_], decision: Mapping[str, float]
+    ) -> list[Examples]:
+        """Which samples (of N, known or not) a reader should look at."""
+
+    @abstractmethod
+    def described(self, output: NDArray[np.floating], truth: Any, decision: Mapping[str, float]) -> str:
+        """One sample in words: what was known (None: nothing) and what the model says, from its output (units,)."""
+
+    def shown_unit(self, output: NDArray[np.floating]) -> tuple[int, str]:
+        """Which unit's map is shown for one sample's output (units,), and what it speaks for, in words."""
+        return 0, "for a higher value"
+
+    @abstractmethod
+    def answer(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> dict[str, Array]:
         """Serving columns, by name, from the network's output (N, …)."""
 
     @property
     @abstractmethod
     def answer_types(self) -> Mapping[str, str]:
         """MLflow data types of `answer`'s columns."""
+
+    @abstractmethod
+    def baselines(self, seed: int) -> dict[str, Any]:
+        """Plain scikit-learn estimators, unfitted, by name: what the network is held against in the report."""
+
+    @abstractmethod
+    def baseline_target(self, encoded: Array) -> Array:
+        """Encoded targets (N, …) as scikit-learn's `fit` takes them (N,)."""
+
+    @abstractmethod
+    def baseline_output(self, estimator: Any, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What a fitted baseline predicts for (N, F), in the form of the network's output (N, units)."""
+
+    @abstractmethod
+    def difference(self, output: NDArray[np.floating], other: NDArray[np.floating], encoded: Array) -> Estimate:
+        """The first comparable metric of `other` less that of `output`, both (N, units), paired by sample."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,8 @@ class Binary(Classes):
     classes: tuple[ClassName, ClassName]
     """The two classes: first the negative, then the positive."""
 
+    train_settings: ClassVar[frozenset[str]] = Classes.train_settings | {"threshold"}
+
     @property
     def units(self) -> int:
         return 1
@@ -40,8 +42,8 @@ class Binary(Classes):
     def labels(self, encoded: Array) -> NDArray[np.intp]:
         return (np.asarray(encoded)[:, 0] > 0.5).astype(np.intp)
 
-    def columns(self, probability: NDArray[np.floating]) -> Floats:
-        positive = finite(probability).reshape(-1)
+    def columns(self, output: NDArray[np.floating]) -> Floats:
+        positive = finite(output).reshape(-1)
         return np.stack([1 - positive, positive], axis=1)
 
     def loss(self, settings: Any) -> keras.losses.Loss:
@@ -50,21 +52,32 @@ class Binary(Classes):
 
         return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing)
 
-    def activation(self, logits: Any) -> Any:
-        """Sigmoid of logits (N, …, 1)."""
+    def activation(self, logits: Any, scaling: Mapping[str, float]) -> Any:
+        """Sigmoid of logits (N, …, 1) at the temperature."""
         import keras
 
-        return keras.ops.sigmoid(logits)
+        return keras.ops.sigmoid(logits / scaling.get("temperature", 1.0))
 
-    def fit_decision(self, probability: NDArray[np.floating], encoded: Array, settings: Any) -> dict[str, float]:
-        """{"threshold": …} by the method of `train.threshold` (`settings`): see `lib.calibration`."""
+    def fit_decision(self, output: NDArray[np.floating], encoded: Array, settings: Any) -> dict[str, float]:
+        """{"threshold": …} by the method of `train.threshold`: see `lib.calibration`."""
         from components.lib.calibration import fit_threshold
 
         positive = self.labels(encoded) == 1
-        return {"threshold": fit_threshold(finite(probability).reshape(-1), positive, settings)}
+        return {"threshold": fit_threshold(finite(output).reshape(-1), positive, settings.threshold)}
+
+    def certainty(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> Floats:
+        """Distance from the threshold, in logits."""
+        probability, at = (np.clip(values, 1e-7, 1 - 1e-7) for values in (output[:, 0], decision["threshold"]))
+        return np.asarray(np.abs(np.log(probability / (1 - probability)) - np.log(at / (1 - at))), np.float64)
+
+    def probability_of(self) -> str:
+        return f"probability of {self.classes[1]}"
+
+    def shown_unit(self, output: NDArray[np.floating]) -> tuple[int, str]:
+        return 0, f"for {self.classes[1]}"
 
     def metrics(
-        self, probability: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]
+        self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]
     ) -> dict[str, Estimate]:
         """Accuracy, precision, recall (sensitivity), specificity, F1 at the threshold; AUC, average precision, Brier
         score and calibration error (of the positive class's probability) without one.
@@ -72,7 +85,7 @@ class Binary(Classes):
         from components.lib import resampling as rs
         from components.lib import statistics as st
 
-        score, positive = finite(probability).reshape(-1), self.labels(encoded) == 1
+        score, positive = finite(output).reshape(-1), self.labels(encoded) == 1
         called = score >= decision["threshold"]
         hits = int((called & positive).sum())
         found = {
@@ -138,11 +151,11 @@ class Binary(Classes):
                     f"calibrated model shows {100 * calibration_floor(score):.1f} on so many samples."
                 )
 
-    def charts(self, probability: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]) -> list[Chart]:
+    def charts(self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]) -> list[Chart]:
         """ROC, precision over recall, confusion, reliability, scores by class."""
         from components.lib.kinds import _class_charts as draw
 
-        score, label = finite(probability).reshape(-1), self.labels(encoded)
+        score, label = finite(output).reshape(-1), self.labels(encoded)
         threshold = decision["threshold"]
         curves = {self.classes[1]: (score, label == 1)}
         return [
@@ -153,9 +166,9 @@ class Binary(Classes):
             draw.histogram(self.classes, label, score, f"Probability of {self.classes[1]}", threshold),
         ]
 
-    def answer(self, probability: NDArray[np.floating], decision: Mapping[str, float]) -> dict[str, Array]:
+    def answer(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> dict[str, Array]:
         """Probability of the positive class, label, and the threshold between them."""
-        score = np.asarray(probability, np.float64).reshape(-1)
+        score = np.asarray(output, np.float64).reshape(-1)
         called = (score >= decision["threshold"]).astype(np.intp)
         return {
             "probability": score,

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from components.lib.errors import Unusable
-from components.lib.kinds.base import Array, Cleaned, InputKind, Settings
+from components.lib.kinds.base import Array, Cleaned, Fitted, InputKind, RequestColumn
+from components.lib.settings import Settings
 
 if TYPE_CHECKING:
     import keras
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 Side = Annotated[int, Field(ge=8, le=2048)]
 Fraction = Annotated[float, Field(ge=0, le=0.5)]
 
+# OpenCV's order of colours, to RGB(A) and back.
+BLUE_FIRST = [2, 1, 0, 3]
+LONGEST_SIDE = 65535
 # A film whose grey values, on the 0..255 scale, spread less than this shows nothing.
 BLANK_SPREAD = 2.0
 # Grey values between these percentiles of a film of more than 8 bits fill the 0..255 scale.
@@ -54,16 +58,19 @@ class Image(InputKind):
     """Height and width that every picture is brought to, pixels."""
     channels: Literal[1, 3] = 1
     """1: grey; 3: colour (RGB)."""
-    fit: Literal["pad", "stretch"] = "pad"
+    resize: Literal["pad", "stretch"] = "pad"
     """`pad` keeps the proportions and fills up with black; `stretch` doesn't."""
 
     policy_class: ClassVar[type[Settings]] = ImagePolicy
+    raw_types: ClassVar[tuple[type, ...]] = (bytes, np.ndarray)
+    default_model: ClassVar[str] = "resnet"
+    noun: ClassVar[str] = "films"
     quality_ranges: ClassVar[Mapping[str, tuple[float, float]]] = {
         "mean": (0.0, 255.0),
         "spread": (BLANK_SPREAD, 128.0),
         "sharpness": (0.0, 1e7),
-        "height": (1.0, 65535.0),
-        "width": (1.0, 65535.0),
+        "height": (1.0, LONGEST_SIDE),
+        "width": (1.0, LONGEST_SIDE),
         "bits": (1.0, 16.0),
     }
 
@@ -85,6 +92,8 @@ class Image(InputKind):
         if pixels.ndim not in (2, 3) or 0 in pixels.shape or pixels.shape[2:] not in ((), (1,), (3,), (4,)):
             raise Unusable(f"unreadable: an array of shape {pixels.shape}; (height, width) or with 1, 3 or 4 channels")
         height, width = pixels.shape[:2]
+        if max(height, width) > LONGEST_SIDE:
+            raise Unusable(f"too large: {height} × {width} pixels, at most {LONGEST_SIDE} a side")
         bits = pixels.dtype.itemsize * 8
         scaled = self._channels(_to_eight_bits(pixels))
         resized = self._resize(scaled)
@@ -102,12 +111,24 @@ class Image(InputKind):
         }
         return Cleaned(resized.reshape(self.shape), quality)
 
-    def to_network(self, cleaned: Array) -> NDArray[np.float32]:
+    def to_network(self, cleaned: Array, fitted: Fitted) -> NDArray[np.float32]:
         """uint8 (N, H, W, C) to float32 in 0..1."""
         return np.asarray(cleaned, np.float32) / np.float32(255)
 
-    def from_request(self, value: object) -> bytes | Array:
+    def standardise(self, inputs: Any) -> Any:
+        """Each picture to mean 0 and standard deviation 1: exposure and site say nothing about disease."""
+        import keras
+
+        mean = keras.ops.mean(inputs, axis=(1, 2, 3), keepdims=True)
+        variance = keras.ops.mean(keras.ops.square(inputs - mean), axis=(1, 2, 3), keepdims=True)
+        return (inputs - mean) / keras.ops.sqrt(variance + 1e-6)
+
+    def request_columns(self, name: str) -> tuple[RequestColumn, ...]:
+        return (RequestColumn(name, "string", required=True, meaning="a PNG, JPEG, TIFF or BMP file in base64"),)
+
+    def from_request(self, name: str, row: Mapping[str, Any]) -> bytes:
         """A base64 string, with or without a `data:` prefix, as the bytes of the file."""
+        value = row[name]
         if not isinstance(value, str) or not value:
             raise Unusable("expected a PNG or JPEG file as a base64 string")
         text = "".join((value.partition(",")[2] if value.startswith("data:") else value).split())  # may be wrapped
@@ -116,14 +137,17 @@ class Image(InputKind):
         except (binascii.Error, ValueError):
             raise Unusable("is no valid base64; send the file's bytes, base64-encoded") from None
 
-    @property
-    def request_type(self) -> str:
-        return "string"
+    def to_request(self, name: str, raw: bytes | Array) -> dict[str, Any]:
+        """The file in base64; an array as a PNG."""
+        if not isinstance(raw, bytes):
+            order = BLUE_FIRST[: raw.shape[2]] if raw.ndim == 3 and raw.shape[2] > 1 else None
+            raw = bytes(cv2.imencode(".png", raw if order is None else raw[..., order])[1])
+        return {name: base64.b64encode(raw).decode()}
 
     def random_layers(self, policy: Any, seed: int) -> Sequence[keras.layers.Layer]:
         import keras
 
-        from components.lib.random_layers import RandomAffine, RandomSharpness
+        from components.lib.kinds._image_layers import RandomAffine, RandomSharpness
 
         layers: list[keras.layers.Layer] = []
         common = {"value_range": (0, 1), "dtype": "float32"}
@@ -158,9 +182,20 @@ class Image(InputKind):
         result: Array = np.clip(np.rint(changed), 0, 255).astype(np.uint8)
         return result
 
-    def preview(self, cleaned: Array) -> NDArray[np.uint8]:
-        picture = np.asarray(cleaned, np.uint8)
-        return picture[..., 0] if self.channels == 1 else picture
+    def picture(self, cleaned: Array, evidence: NDArray[np.floating] | None, strongest: float) -> bytes:
+        """The film, and beside it the same film under a translucent heat map."""
+        from components.lib.kinds._films import film
+
+        pixels = np.asarray(cleaned, np.uint8)
+        return film(pixels[..., 0] if self.channels == 1 else pixels, evidence, strongest)
+
+    def legend(self, what: str, *, explained: bool) -> str:
+        if not explained:
+            return "The model has no class-activation map; the films are shown alone."
+        return (
+            f"Left the film as the network sees it; right, warm where a place speaks {what} (class-activation map, all "
+            "films on one scale). The map is coarse: it shows where the network looked, not the outline of a finding."
+        )
 
     def _channels(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA to (H, W) or (H, W, 3)."""
@@ -179,7 +214,7 @@ class Image(InputKind):
         target_height, target_width = self.size
         if (height, width) == self.size:
             return pixels
-        if self.fit == "stretch":
+        if self.resize == "stretch":
             return _scaled(pixels, target_height, target_width)
         scale = min(target_height / height, target_width / width)
         inner_height = min(target_height, max(1, round(height * scale)))
@@ -210,8 +245,7 @@ def _decode(raw: bytes) -> Array:
     if pixels.dtype not in (np.uint8, np.uint16):
         raise Unusable(f"unreadable: pixels of type {pixels.dtype}; 8 or 16 bits are read")
     if pixels.ndim == 3 and pixels.shape[2] in (3, 4):
-        order = [2, 1, 0, 3][: pixels.shape[2]]
-        return np.ascontiguousarray(pixels[..., order])
+        return np.ascontiguousarray(pixels[..., BLUE_FIRST[: pixels.shape[2]]])
     return np.asarray(pixels)
 
 

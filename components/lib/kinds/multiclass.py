@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.lib.kinds._classes import Classes, ClassName, Floats, finite, hundred
 from components.lib.kinds.base import Array, Chart
@@ -39,6 +39,14 @@ class Multiclass(Classes):
     classes: Annotated[tuple[ClassName, ...], Field(min_length=2)]
     """Names of the classes, as the raw data spell them."""
 
+    @model_validator(mode="after")
+    def _distinct_metrics(self) -> Multiclass:
+        names = [_name("recall", each) for each in self.classes]
+        alike = [each for each, name in zip(self.classes, names, strict=True) if names.count(name) > 1]
+        if alike:
+            raise ValueError(f"classes whose metrics can be told apart; {', '.join(alike)} differ in signs alone")
+        return self
+
     @property
     def units(self) -> int:
         return len(self.classes)
@@ -53,8 +61,8 @@ class Multiclass(Classes):
         positions: NDArray[np.intp] = np.argmax(encoded, axis=1)
         return positions
 
-    def columns(self, probability: NDArray[np.floating]) -> Floats:
-        return finite(probability)
+    def columns(self, output: NDArray[np.floating]) -> Floats:
+        return finite(output)
 
     def loss(self, settings: Any) -> keras.losses.Loss:
         """Cross-entropy on logits (N, K), with `settings.label_smoothing`."""
@@ -62,24 +70,32 @@ class Multiclass(Classes):
 
         return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing)
 
-    def activation(self, logits: Any) -> Any:
-        """Softmax of logits (N, …, K) over the last axis."""
+    def activation(self, logits: Any, scaling: Mapping[str, float]) -> Any:
+        """Softmax of logits (N, …, K) at the temperature, over the last axis."""
         import keras
 
-        return keras.ops.softmax(logits, axis=-1)
+        return keras.ops.softmax(logits / scaling.get("temperature", 1.0), axis=-1)
 
-    def fit_decision(self, probability: NDArray[np.floating], encoded: Array, settings: Any) -> dict[str, float]:
+    def fit_decision(self, output: NDArray[np.floating], encoded: Array, settings: Any) -> dict[str, float]:
         """Nothing to fit: the most probable class is the answer."""
         return {}
 
+    def certainty(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> Floats:
+        """The probability of the answer."""
+        return np.asarray(np.asarray(output, np.float64).max(axis=1))
+
+    def shown_unit(self, output: NDArray[np.floating]) -> tuple[int, str]:
+        """The class that was called."""
+        return int(output.argmax()), "for the class that was called"
+
     def metrics(
-        self, probability: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]
+        self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]
     ) -> dict[str, Estimate]:
-        """The macro forms, over the classes that occur, and the recall of every class as `recall_<class>`."""
+        """The macro forms, over the classes that occur, and every class's own as `recall_<class>` and `f1_<class>`."""
         from components.lib import resampling as rs
         from components.lib import statistics as st
 
-        columns, label = finite(probability), self.labels(encoded)
+        columns, label = finite(output), self.labels(encoded)
         called = columns.argmax(axis=1)
         found = {"accuracy": st.wilson(int((called == label).sum()), len(label)), "auc": st.macro_auc(columns, label)}
         found |= (
@@ -89,10 +105,10 @@ class Multiclass(Classes):
         )
         if len(np.unique(label)) == 1:
             found["specificity"] = st.missing("only one class among the samples", len(label))
-        recalls = {_recall_name(name): _recall(name, called[label == k] == k) for k, name in enumerate(self.classes)}
+        recalls = {_name("recall", each): _recall(each, called[label == k] == k) for k, each in enumerate(self.classes)}
         absent = [name for k, name in enumerate(self.classes) if not (label == k).any()]
         explained = {name: self._explained(name, found[name], columns, absent) for name in METRICS}
-        return explained | recalls
+        return explained | recalls | {_name("f1", each): self._f1(each, found) for each in self.classes}
 
     def _statistics(self, columns: Floats, label: NDArray[np.intp], called: NDArray[np.intp]) -> dict[str, Statistic]:
         from components.lib import resampling as rs
@@ -109,7 +125,15 @@ class Multiclass(Classes):
             "average_precision": rs.mean([rs.average_precision(columns[:, k], truth[k]) for k in present]),
             "brier": rs.ratio(((columns - one_hot) ** 2).sum(axis=1), np.ones(len(label))),
             "ece": rs.calibration_error(columns.max(axis=1), called == label),
+            **{_name("f1", self.classes[k]): rs.f1(called == k, truth[k]) for k in present},
         }
+
+    def _f1(self, label: str, found: Mapping[str, Estimate]) -> Estimate:
+        from components.lib.statistics import missing
+
+        estimate = found.get(_name("f1", label), missing(f"no sample labelled {label}"))
+        meaning = f"Precision and sensitivity of {label} in one figure: 1 is perfect, 0 is no hit."
+        return replace(estimate, meaning=meaning) if estimate.known else estimate
 
     def _explained(self, name: str, estimate: Estimate, columns: Floats, absent: list[str]) -> Estimate:
         """The figure with its sentence in plain language, and a note on classes that it leaves out."""
@@ -138,11 +162,11 @@ class Multiclass(Classes):
             estimate = replace(estimate, note="; ".join(filter(None, [estimate.note, note])))
         return replace(estimate, meaning=meaning, better=better)
 
-    def charts(self, probability: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]) -> list[Chart]:
+    def charts(self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]) -> list[Chart]:
         """ROC and precision over recall of each class against the rest, confusion, reliability, scores by class."""
         from components.lib.kinds import _class_charts as draw
 
-        columns, label = finite(probability), self.labels(encoded)
+        columns, label = finite(output), self.labels(encoded)
         called = columns.argmax(axis=1)
         curves = {name: (columns[:, k], label == k) for k, name in enumerate(self.classes)}
         return [
@@ -153,9 +177,9 @@ class Multiclass(Classes):
             draw.histogram(self.classes, label, columns[np.arange(len(label)), label], "Probability of the true class"),
         ]
 
-    def answer(self, probability: NDArray[np.floating], decision: Mapping[str, float]) -> dict[str, Array]:
+    def answer(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> dict[str, Array]:
         """The most probable class, its probability, and one column `probability_<class>` for each."""
-        columns = np.asarray(probability, np.float64)
+        columns = np.asarray(output, np.float64)
         each = {f"probability_{name}": columns[:, k] for k, name in enumerate(self.classes)}
         return {
             "probability": columns.max(axis=1),
@@ -172,9 +196,9 @@ class Multiclass(Classes):
         }
 
 
-def _recall_name(label: str) -> str:
+def _name(metric: str, label: str) -> str:
     """Name of a class's metric: MLflow refuses some signs, and a point separates target and metric."""
-    return "recall_" + re.sub(r"[^\w -]", "_", label)
+    return f"{metric}_" + re.sub(r"[^\w -]", "_", label)
 
 
 def _recall(label: str, found: NDArray[np.bool_]) -> Estimate:

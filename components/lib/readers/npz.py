@@ -8,76 +8,77 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 
 from components.lib.errors import DataError
 from components.lib.kinds import Array, TargetKind
-from components.lib.readers import ATTRIBUTES, Load
-from components.lib.spec import Source
+from components.lib.readers.base import ATTRIBUTES, Inputs, Load, Source, Targets
 
 SPLIT_NAMES = {"train": "train", "val": "validation", "test": "test"}
 
 
-def index(source: Source, raw: Path, targets: Mapping[str, TargetKind]) -> pd.DataFrame:
-    """One row a picture, in the archive's order.
+class Archive(Source):
+    """A MedMNIST archive (.npz) of pictures."""
 
-    Raises:
-        DataError: no archive, an array missing or of another shape, objects inside, a label without a class.
-    """
-    if len(targets) != 1:
-        raise DataError(
-            "targets",
-            expected="one target: a MedMNIST archive has one label a picture",
-            found=f"{len(targets)}: {', '.join(targets)}",
-            todo="keep one, or use the folder reader",
-        )
-    ((name, target),) = targets.items()
-    frames = []
-    for prefix, split in SPLIT_NAMES.items():
-        images, labels = read_array(raw, f"{prefix}_images"), read_array(raw, f"{prefix}_labels")
-        if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
+    reader: Literal["npz"]
+
+    raw_type: ClassVar[type] = np.ndarray
+
+    def samples(self, raw: Path, inputs: Inputs, targets: Targets) -> pd.DataFrame:
+        """One row a picture, in the archive's order; also DataError for objects inside, a label without a class."""
+        if len(targets) != 1:
             raise DataError(
-                f"{raw}, {prefix}_images",
-                expected="pictures (N, H, W) or (N, H, W, 3)",
-                found=f"an array of shape {images.shape}",
-                todo="use a set of pictures; volumes are not read yet",
+                "targets",
+                expected="one target: a MedMNIST archive has one label a picture",
+                found=f"{len(targets)}: {', '.join(targets)}",
+                todo="keep one, or use the folder reader",
             )
-        if labels.ndim == 2 and labels.shape[1] == 1:
-            labels = labels[:, 0]
-        if labels.shape != images.shape[:1]:
-            raise DataError(
-                f"{raw}, {prefix}_labels",
-                expected=f"one label for each of {len(images)} pictures",
-                found=f"an array of shape {labels.shape}",
-                todo="check how the archive was made",
-            )
-        frames.append(pd.DataFrame({
-            "file": f"{prefix}_images", "row": np.arange(len(images)), "split": split,
-            name: _class_names(labels, target, f"{raw}, {prefix}_labels"),
-        }))  # fmt: skip
-    table = pd.concat(frames, ignore_index=True)
-    return table.assign(**{column: None for column in ATTRIBUTES if column not in table})
+        ((name, target),) = targets.items()
+        frames = []
+        for prefix, split in SPLIT_NAMES.items():
+            images, labels = read_array(raw, f"{prefix}_images"), read_array(raw, f"{prefix}_labels")
+            if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
+                raise DataError(
+                    f"{raw}, {prefix}_images",
+                    expected="pictures (N, H, W) or (N, H, W, 3)",
+                    found=f"an array of shape {images.shape}",
+                    todo="use a set of pictures; volumes are not read yet",
+                )
+            if labels.ndim == 2 and labels.shape[1] == 1:
+                labels = labels[:, 0]
+            if labels.shape != images.shape[:1]:
+                raise DataError(
+                    f"{raw}, {prefix}_labels",
+                    expected=f"one label for each of {len(images)} pictures",
+                    found=f"an array of shape {labels.shape}",
+                    todo="check how the archive was made",
+                )
+            frames.append(pd.DataFrame({
+                "file": f"{prefix}_images", "row": np.arange(len(images)), "split": split,
+                name: _class_names(labels, target, f"{raw}, {prefix}_labels"),
+            }))  # fmt: skip
+        table = pd.concat(frames, ignore_index=True)
+        return table.assign(**{column: None for column in ATTRIBUTES if column not in table})
 
+    def opener(self, raw: Path, inputs: Inputs) -> Load:
+        """Reads one picture as an array; each split is unpacked once a process."""
+        unpacked: dict[str, Array] = {}
 
-def opener(raw: Path) -> Load:
-    """Reads one picture as an array; each split is unpacked once a process."""
-    unpacked: dict[str, Array] = {}
+        def load(file: str, row: int) -> Array:
+            if file not in unpacked:
+                unpacked[file] = read_array(raw, file)
+            picture: Array = unpacked[file][row]
+            return picture
 
-    def load(file: str, row: int) -> Array:
-        if file not in unpacked:
-            unpacked[file] = read_array(raw, file)
-        picture: Array = unpacked[file][row]
-        return picture
-
-    return load
+        return load
 
 
 def _class_names(labels: Array, target: TargetKind, where: str) -> list[str]:
-    classes = list(getattr(target, "classes", ()))
+    classes = list(target.class_names)
     bad = sorted(set(np.unique(labels).tolist()) - set(range(len(classes))))
     if bad:
         raise DataError(

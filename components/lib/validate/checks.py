@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -43,7 +44,7 @@ def check_cleaned(
 
     Args:
         samples: the cleaned samples: the ingested columns and quality figures named <input>_<figure> (float).
-        rejected: what clean (not ingest) left out; columns sample_id, split and reason (str).
+        rejected: what clean (not ingest) left out; columns sample_id, split, reason and place (str).
         spec: the task.
         array_rows: rows of each named array, all parts together, to compare with the table.
     """
@@ -79,7 +80,7 @@ def _rejected_check(samples: pd.DataFrame, rejected: pd.DataFrame, highest: floa
     """Whether cleaning left out no more than the task allows; no expectation of one table can say it."""
     total, left_out = len(samples) + len(rejected), len(rejected)
     share = left_out / total if total else 0.0
-    commonest = "; ".join(f"{row.samples} {row.reason}" for row in tables.reasons(rejected).head(3).itertuples())
+    commonest = "; ".join(_told(row) for row in tables.reasons(rejected).head(3).to_dict("records"))
     return Check(
         f"At most {100 * highest:.3g}% of the samples are rejected",
         "passed" if share <= highest else "failed",
@@ -96,3 +97,8 @@ def _dropped(samples: pd.DataFrame, audit: LeakAudit) -> list[str]:
     gone = {split: audit.rows[split] - int(kept.get(split, 0)) for split in SPLITS}
     listed = ", ".join(f"{split} {count}" for split, count in gone.items() if count > 0)
     return [f"dropped to keep the splits apart: {listed}"] if listed else []
+
+
+def _told(reason: Mapping[Any, Any]) -> str:
+    where = reason.get("first at")
+    return f"{reason['samples']} {reason['reason']}" + (f" ({where})" if where else "")

@@ -1,4 +1,4 @@
-"""The leak audit: does a patient, or the same picture, stand on two sides of the split?"""
+"""The leak audit: does a patient, or the same content, stand on two sides of the split?"""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from components.lib.validate.outcome import name_some
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Distinct images that stand in two splits, `first` being the split that gives way."""
+    """Distinct samples (bytes of a film, values of a row) that stand in two splits, `first` being what gives way."""
 
     first: str
     second: str
-    images: int
+    samples: int
     rows: int
-    """Rows of `first` that hold one of these images."""
+    """Rows of `first` that hold one of these."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class LeakAudit:
     shared_patient_ids: tuple[str, ...]
     """sample_ids of those patients, sorted."""
     duplicates: tuple[Duplicates, ...]
-    """One entry per pair of splits that share images."""
+    """One entry per pair of splits that share contents."""
     duplicate_ids: tuple[str, ...]
-    """sample_ids of images that stand in more than one split, sorted."""
+    """sample_ids of contents that stand in more than one split, sorted."""
     repeats: Mapping[str, int]
-    """Per split, rows beyond the first with the same image."""
+    """Per split, rows beyond the first with the same content."""
 
 
 def audit(samples: pd.DataFrame) -> LeakAudit:
@@ -105,9 +105,11 @@ def apply_policy(samples: pd.DataFrame, audit: LeakAudit, split: Split) -> tuple
         if policy == "drop_from_train":
             elsewhere = _gives_way_to(kept, column)
             leaves = (elsewhere != "").to_numpy()
-            dropped.append(kept.loc[leaves, ["sample_id", "split"]].assign(reason=f"{reason} " + elsewhere[leaves]))
+            dropped.append(
+                kept.loc[leaves, ["sample_id", "split"]].assign(reason=f"{reason} " + elsewhere[leaves], place="")
+            )
             kept = kept[~leaves]
-    empty = samples.iloc[:0][["sample_id", "split"]].assign(reason=pd.Series(dtype="str"))
+    empty = samples.iloc[:0][["sample_id", "split"]].assign(reason=pd.Series(dtype="str"), place=pd.Series(dtype="str"))
     return kept.reset_index(drop=True), pd.concat([empty, *dropped], ignore_index=True)
 
 
@@ -122,12 +124,12 @@ def _ids(samples: pd.DataFrame, rows: NDArray[np.bool_]) -> tuple[str, ...]:
 
 
 def _duplicates(digests: Mapping[str, pd.Series]) -> tuple[Duplicates, ...]:
-    """The pairs of splits that share images."""
+    """The pairs of splits that share contents."""
     pairs = []
     for first, second in combinations(SPLITS, 2):
         common = digests[first][digests[first].isin(digests[second])]
         if len(common):
-            pairs.append(Duplicates(first, second, images=int(common.nunique()), rows=len(common)))
+            pairs.append(Duplicates(first, second, samples=int(common.nunique()), rows=len(common)))
     return tuple(pairs)
 
 
@@ -152,10 +154,10 @@ def _patients_line(audit: LeakAudit) -> str:
 
 
 def _describe(pair: Duplicates) -> str:
-    images, rows = (
-        f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((pair.images, "image"), (pair.rows, f"{pair.first} row"))
+    samples, rows = (
+        f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((pair.samples, "sample"), (pair.rows, f"{pair.first} row"))
     )
-    return f"duplicates across splits: {images} in {pair.first} and {pair.second} ({rows})"
+    return f"duplicates across splits: {samples} in {pair.first} and {pair.second} ({rows})"
 
 
 def _refuse(audit: LeakAudit, split: Split) -> None:
@@ -171,7 +173,7 @@ def _refuse(audit: LeakAudit, split: Split) -> None:
     if split.exact_duplicates == "fail" and audit.duplicates:
         raise GateError(
             "split.exact_duplicates: fail",
-            expected="every image on one side of the split",
+            expected="every sample on one side of the split",
             found=f"{'; '.join(map(_describe, audit.duplicates))}; sample_ids: {name_some(audit.duplicate_ids)}",
             todo="take the copies out of the source, or set `split.exact_duplicates: drop_from_train`",
         )

@@ -99,7 +99,7 @@ def _sides(spec: TaskSpec) -> list[Expectation]:
 
     rules = (
         ("patient", "known patient", spec.split.shared_patients, "shared_patients"),
-        ("sha256", "exact duplicate", spec.split.exact_duplicates, "exact_duplicates"),
+        ("sha256", "exact duplicate", spec.split_rules.exact_duplicates, "exact_duplicates"),
     )
     return [
         ExpectGroupInOneSplit(
@@ -181,8 +181,7 @@ def _array_rows(array_rows: Mapping[str, int]) -> list[Expectation]:
 
 def classes_of(spec: TaskSpec) -> dict[str, tuple[str, ...]]:
     """Per target that has classes, its classes."""
-    classes = {name: getattr(kind, "classes", None) for name, kind in spec.targets.items()}
-    return {name: tuple(values) for name, values in classes.items() if values}
+    return {name: kind.class_names for name, kind in spec.targets.items() if kind.class_names}
 
 
 def quality_columns(spec: TaskSpec) -> dict[str, tuple[float, float]]:

@@ -8,6 +8,7 @@ import pandas as pd
 from components.lib.spec import SPLITS, TaskSpec
 from components.lib.validate.suites import classes_of, quality_columns
 
+FIRST_PLACES = 5
 QUANTILES = {"least": 0.0, "5%": 0.05, "median": 0.5, "95%": 0.95, "most": 1.0}
 
 
@@ -58,10 +59,19 @@ def quality(samples: pd.DataFrame, spec: TaskSpec) -> pd.DataFrame:
 
 
 def reasons(rejected: pd.DataFrame) -> pd.DataFrame:
-    """Per reason for leaving samples out: how many, the commonest first.
+    """Per reason for leaving samples out: how many, the commonest first; and where the first of them stand.
 
     Args:
-        rejected: columns sample_id, split and reason (str).
+        rejected: columns sample_id, split, reason and place (str).
     """
     counted = rejected.groupby("reason").size().rename("samples").reset_index()
+    named = rejected[rejected["place"] != ""]
+    if len(named):
+        first = named.groupby("reason")["place"].agg(_first_few)
+        counted["first at"] = counted["reason"].map(first).fillna("")
     return counted.sort_values(["samples", "reason"], ascending=[False, True], ignore_index=True)
+
+
+def _first_few(places: pd.Series) -> str:
+    more = ", …" if len(places) > FIRST_PLACES else ""
+    return ", ".join(places.head(FIRST_PLACES)) + more

@@ -1,8 +1,9 @@
-"""One architecture a file. Each has one function:
+"""One architecture a file, in the folder of the input kind it is for. Each has one function:
 
-    features(pictures, settings) -> feature map (N, h, w, channels)
+    features(inputs, settings) -> feature map (N, h, w, channels) or (N, t, channels), or features (N, channels)
 
-Pooling, head and class-activation map are the same for all and stand in components/train/network.py.
+Pooling, head and class-activation map are the same for all and stand in components/train/network.py. A module that sets
+LOCAL = False says that a place of its feature map doesn't speak of that place of the input: it gets no map.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from components.lib.spec import Train
 Features = Callable[[Any, Train], Any]
 
 
-def architecture(name: str) -> Features:
-    """The feature extractor of that name; the task file has checked that it is there."""
-    return cast(Features, importlib.import_module(f"{__name__}.{name}").features)
+def architecture(kind: str, name: str) -> tuple[Features, bool]:
+    """The feature extractor of that name for an input kind, and whether its feature map is local.
+
+    The task file has checked that it is there.
+    """
+    module = importlib.import_module(f"{__name__}.{kind}.{name}")
+    return cast(Features, module.features), getattr(module, "LOCAL", True)

@@ -84,18 +84,36 @@ def test_an_unknown_key_names_itself_the_file_and_the_nearest(
         ("train/epochs", 0, "train.epochs", "greater than or equal to 1", "0"),
         ("train/learning_rate", float("inf"), "train.learning_rate", "finite number", "inf"),
         ("train/precision", "float16", "train.precision", "'auto', 'float32' or 'bfloat16'", "float16"),
-        ("train/model", "resnt", "train.model", "one of cnn, resnet; nearest: resnet", "resnt"),
-        ("source/reader", "fodler", "source.reader", "one of folder, npz; nearest: folder", "fodler"),
+        (
+            "train/model",
+            "resnt",
+            "train.model",
+            "one of cnn, resnet, for an input of kind image",
+            "resnt; nearest: resnet",
+        ),
+        (
+            "source/reader",
+            "fodler",
+            "source.reader",
+            "one of beats, folder, npz, table, wfdb",
+            "fodler; nearest: folder",
+        ),
         ("evaluate/thumbnails", "yes", "evaluate.thumbnails", "valid boolean", "yes"),
         ("inputs/image/size", [64], "inputs.image.size.1", "Field required", "[64]"),
         ("inputs", {}, "inputs", "at least 1 item", "{}"),
-        ("targets/finding/kind", "binry", "targets.finding", "'binary', 'multiclass'", "binry"),
+        (
+            "targets/finding/kind",
+            "binry",
+            "targets.finding.kind",
+            "one of binary, multiclass, regression",
+            "binry; nearest: binary",
+        ),
         ("targets/finding/classes", ["a", "a"], "targets.finding.classes", "a stands there twice", "['a', 'a']"),
         ("augment/online/image", {"rotation": 3}, "augment.online.image.rotation", "less than or equal to 0.5", "3"),
         ("augment/online", {"imgae": {}}, "augment.online.imgae", "one of image", "no such input; nearest: image"),
         ("evaluate/gates", {"findin.auc": 0.5}, "evaluate.gates.findin.auc", "finding", "nearest: finding"),
         ("evaluate/gates", {"finding": 0.5}, "evaluate.gates.finding", "TARGET.METRIC", "no such target"),
-        ("source/synthetic", False, "source.synthetic", "true, since the task has a `phantom:`", "false"),
+        ("source/synthetic", False, "source.synthetic", "true, since the task has `phantom: chest`", "false"),
         ("source/public_key", False, "source.public_key", "true, since the task has a `phantom:`", "false"),
         ("split", {"validation": 0.5, "test": 0.5}, "split", "leave a share for train", "0.5"),
         ("task", "Chest Film", "task", "match pattern", "Chest Film"),
@@ -175,3 +193,44 @@ def test_checking_a_file_on_the_command_line(
         run(main)
     assert caught.value.code == 1
     assert [line.split(":")[0] for line in capsys.readouterr().err.split("\n  ")[1:]] == ["expected", "found", "to do"]
+
+
+ROW = {"kind": "table", "numbers": ["bmi"]}
+SUGAR = {"sugar": {"kind": "regression"}}
+
+
+def table_task(folder: Path, **sections: Any) -> Path:
+    """A task on a table, some sections replaced."""
+    healthy = {"task": "t", "source": {"reader": "table", "path": "t.csv"}, "inputs": {"row": ROW}, "targets": SUGAR}
+    file = folder / "task.yaml"
+    file.write_text(yaml.safe_dump({**healthy, **sections}), encoding="utf-8")
+    return file
+
+
+def test_equal_rows_of_a_table_are_reported_and_equal_films_dropped(tmp_path: Path) -> None:
+    assert load_spec(DEFAULT).split_rules.exact_duplicates == "drop_from_train"
+    assert load_spec(table_task(tmp_path)).split_rules.exact_duplicates == "report"
+    strict = table_task(tmp_path, split={"exact_duplicates": "fail"})
+    assert load_spec(strict).split_rules.exact_duplicates == "fail"
+
+
+@pytest.mark.parametrize(
+    ("sections", "key", "said"),
+    [
+        ({"targets": {"age": {"kind": "regression"}}}, "targets.age", "a column that every dataset has itself"),
+        ({"targets": {"bmi": {"kind": "regression"}}}, "targets.bmi", "inputs.row reads"),
+        ({"source": {"reader": "folder", "path": "films"}}, "source.reader", "folder"),
+        ({"train": {"model": "resnet"}}, "train.model", "resnet"),
+        ({"train": {"threshold": {"method": "fixed"}}}, "train.threshold", "a value"),
+        ({"train": {"class_weights": "none"}}, "train.class_weights", "a value"),
+        ({"augment": {"offline": {"balance": 0.5}}}, "augment.offline.balance", "0.5"),
+        ({"inputs": {"row": {**ROW, "ranges": {"bmx": [10, 80]}}}}, "inputs.row", "bmx"),
+        ({"inputs": {"row": {"kind": "table"}}}, "inputs.row", "table"),
+    ],
+)
+def test_what_does_not_go_together_is_told_before_anything_runs(
+    tmp_path: Path, sections: dict[str, Any], key: str, said: str
+) -> None:
+    error = problem(table_task(tmp_path, **sections))
+    assert error.where.endswith(f"task.yaml, {key}")
+    assert said in f"{error.expected}; {error.found}"

@@ -55,12 +55,15 @@ def train(
 ) -> tuple[State, list[np.ndarray]]:  # fmt: skip
     """Train, or go on with what was left in the folder; returns the state and the weights kept."""
     data = Dataset(folder / "data") if (folder / "data").exists() else dataset(folder / "data", classes)
-    samples, validation = Samples([data], "train", settings), Samples([data], "validation", settings)
+    samples = Samples([data], "train", settings)
+    validation = Samples([data], "validation", settings, samples.fitted)
     prepare(settings.train)
     keras.utils.set_random_seed(settings.train.seed)
-    core = build_core(settings)
+    core = build_core(settings, samples.fitted)
     tell = (lambda figures: on_epoch(core, figures)) if on_epoch else (lambda figures: None)
-    state = fit(build_training(core, settings), core, samples, validation, folder / "checkpoint.npz", tell)
+    state = fit(
+        build_training(core, settings, samples.fitted), core, samples, validation, folder / "checkpoint.npz", tell
+    )
     return state, core.get_weights()
 
 

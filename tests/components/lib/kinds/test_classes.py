@@ -18,7 +18,7 @@ from components.lib.errors import DataError, ModelError
 from components.lib.kinds.base import Array
 from components.lib.kinds.binary import Binary
 from components.lib.kinds.multiclass import Multiclass
-from components.lib.spec import Threshold
+from components.lib.spec import Train
 
 BINARY = Binary(kind="binary", classes=("normal", "pneumonia"))
 MULTICLASS = Multiclass(kind="multiclass", classes=("normal", "bacterial", "viral"))
@@ -166,8 +166,8 @@ class TestBothKinds:
     def test_temperature_and_decision_are_fitted(self, kind: Kind, case: Case, decision: Decision) -> None:
         probability, encoded = case(0, 60)
         logits = np.log(np.clip(probability, 1e-3, 1))
-        assert 0.05 <= kind.fit_temperature(logits, encoded) <= 20
-        assert set(kind.fit_decision(probability, encoded, Threshold())) == set(decision)
+        assert 0.05 <= kind.calibrate(logits, encoded)["temperature"] <= 20
+        assert set(kind.fit_decision(probability, encoded, Train())) == set(decision)
 
 
 def test_a_binary_answer_switches_at_the_threshold() -> None:

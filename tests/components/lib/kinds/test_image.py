@@ -112,7 +112,7 @@ def test_padding_keeps_proportions_and_stretching_does_not() -> None:
     wide = np.tile(np.array([[50, 250]], np.uint8).repeat(20, axis=1), (10, 1))  # 10 high, 40 wide
     padded = GREY.clean(wide).array[..., 0]
     assert (padded[:6].max(), padded[10:].max(), padded[6:10].min()) == (0, 0, 50)
-    stretched = Image(kind="image", size=(16, 16), fit="stretch").clean(wide).array[..., 0]
+    stretched = Image(kind="image", size=(16, 16), resize="stretch").clean(wide).array[..., 0]
     assert (stretched.min(), stretched.max()) == (50, 250)
 
 
@@ -121,7 +121,7 @@ def test_padding_keeps_proportions_and_stretching_does_not() -> None:
 def test_any_size_comes_out_in_the_stated_shape(height: int, width: int, kind: Image, fit: str) -> None:
     halves = np.zeros((height, width), np.uint8)
     halves[: (height + 1) // 2, : (width + 1) // 2] = 200
-    kind = kind.model_copy(update={"fit": fit})
+    kind = kind.model_copy(update={"resize": fit})
     if height * width == 1:
         with pytest.raises(Unusable, match="blank"):
             kind.clean(halves)
@@ -137,7 +137,7 @@ def test_a_request_is_base64(prefix: str) -> None:
     content = encoded(film(0, 64))
     text = prefix + base64.b64encode(content).decode()
     wrapped = prefix + base64.encodebytes(content).decode()  # as `base64 FILE` prints it
-    assert GREY.from_request(text) == GREY.from_request(wrapped) == content
+    assert GREY.from_request("image", {"image": text}) == GREY.from_request("image", {"image": wrapped}) == content
 
 
 @pytest.mark.parametrize(
@@ -155,11 +155,11 @@ def test_a_request_is_base64(prefix: str) -> None:
 )
 def test_other_requests_are_told_what_is_wanted(value: object, reason: str) -> None:
     with pytest.raises(Unusable, match=reason):
-        GREY.from_request(value)
+        GREY.from_request("image", {"image": value})
 
 
 def test_the_network_gets_0_to_1() -> None:
-    given_ = GREY.to_network(np.array([0, 51, 255], np.uint8).reshape(3, 1, 1, 1))
+    given_ = GREY.to_network(np.array([0, 51, 255], np.uint8).reshape(3, 1, 1, 1), {})
     assert given_.dtype == np.float32
     assert given_.ravel().tolist() == pytest.approx([0, 0.2, 1])
 
@@ -180,12 +180,23 @@ def test_a_policy_of_nothing_copies(kind: Image) -> None:
     np.testing.assert_array_equal(kind.random_copy(cleaned, nothing, np.random.default_rng(0)), cleaned)
 
 
-def test_previews_are_pictures() -> None:
-    assert GREY.preview(GREY.clean(RAMP).array).shape == (16, 16)
-    assert COLOUR.preview(COLOUR.clean(RED).array).shape == (16, 16, 3)
+@pytest.mark.parametrize(("kind", "raw"), [(GREY, RAMP), (COLOUR, RED)])
+def test_a_film_stands_alone_or_beside_its_map(kind: Image, raw: np.ndarray) -> None:
+    cleaned = kind.clean(raw).array
+    alone = cv2.imdecode(np.frombuffer(kind.picture(cleaned, None, 1.0), np.uint8), cv2.IMREAD_COLOR)
+    both = cv2.imdecode(np.frombuffer(kind.picture(cleaned, np.eye(4), 1.0), np.uint8), cv2.IMREAD_COLOR)
+    assert both.shape[1] > 2 * alone.shape[1]
+    np.testing.assert_array_equal(both[:, : alone.shape[1]], alone)
+    warm = both[:, -alone.shape[1] :].astype(int) - alone
+    assert warm[10, 10, 2] > warm[-10, 10, 2]
 
 
-@pytest.mark.parametrize("wrong", [{"size": (4, 64)}, {"size": (64, 4096)}, {"channels": 2}, {"fit": "crop"}])
+def test_an_array_is_asked_for_as_a_png() -> None:
+    request = GREY.to_request("image", RAMP)
+    np.testing.assert_array_equal(GREY.clean(GREY.from_request("image", request)).array, GREY.clean(RAMP).array)
+
+
+@pytest.mark.parametrize("wrong", [{"size": (4, 64)}, {"size": (64, 4096)}, {"channels": 2}, {"resize": "crop"}])
 def test_impossible_settings_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Image.model_validate({"kind": "image", "size": (64, 64), **wrong})

@@ -11,8 +11,7 @@ from films import lay
 
 from components.lib.errors import DataError
 from components.lib.kinds.multiclass import Multiclass
-from components.lib.readers import folder
-from components.lib.spec import Columns, Source
+from components.lib.readers.folder import Folder, FolderColumns
 
 TARGETS: dict[str, Any] = {"grade": Multiclass(kind="multiclass", classes=("None", "mild", "severe"))}
 
@@ -22,7 +21,8 @@ def index(raw: Path, text: str | None = None, *, targets: dict[str, Any] = TARGE
     if text is not None:
         (raw / "index.csv").write_text(text, encoding="utf-8")
     name = None if text is None else "index.csv"
-    return folder.index(Source(reader="folder", path=str(raw), index=name, columns=Columns(**columns)), raw, targets)
+    source = Folder(reader="folder", path=str(raw), index=name, columns=FolderColumns(**columns))
+    return source.samples(raw, {}, targets)
 
 
 def problem(*arguments: Any, **columns: Any) -> DataError:
@@ -134,15 +134,15 @@ def test_what_is_no_table(tmp_path: Path, text: str, found: str) -> None:
 
 def test_an_index_in_another_encoding(tmp_path: Path) -> None:
     (tmp_path / "index.csv").write_bytes("path,grade\nröntgen.png,mild\n".encode("latin-1"))
-    source = Source(reader="folder", path=str(tmp_path), index="index.csv")
+    source = Folder(reader="folder", path=str(tmp_path), index="index.csv")
     with pytest.raises(DataError, match="a CSV table in UTF-8"):
-        folder.index(source, tmp_path, TARGETS)
+        source.samples(tmp_path, {}, TARGETS)
 
 
 def test_a_named_index_that_is_not_there(tmp_path: Path) -> None:
-    source = Source(reader="folder", path=str(tmp_path), index="labels.csv")
+    source = Folder(reader="folder", path=str(tmp_path), index="labels.csv")
     with pytest.raises(DataError, match=r"labels\.csv[\s\S]*No such file"):
-        folder.index(source, tmp_path, TARGETS)
+        source.samples(tmp_path, {}, TARGETS)
 
 
 def test_no_folder_a_file_and_an_empty_folder(tmp_path: Path) -> None:
@@ -167,4 +167,7 @@ def test_a_link_is_read_as_what_it_points_to(tmp_path: Path) -> None:
     (tmp_path / "raw" / "mild" / "a.png").symlink_to(tmp_path / "outside" / "a.png")
     table = index(tmp_path / "raw")
     assert list(table["file"]) == ["mild/a.png", "mild/b.png"]
-    assert folder.opener(tmp_path / "raw")("mild/a.png", 0) == (tmp_path / "outside" / "a.png").read_bytes()
+    assert (
+        Folder(reader="folder", path="raw").opener(tmp_path / "raw", {})("mild/a.png", 0)
+        == (tmp_path / "outside" / "a.png").read_bytes()
+    )

@@ -11,8 +11,7 @@ from films import film
 
 from components.lib.errors import DataError
 from components.lib.kinds.binary import Binary
-from components.lib.readers import npz
-from components.lib.spec import Source
+from components.lib.readers.npz import Archive
 
 TARGETS: dict[str, Any] = {"finding": Binary(kind="binary", classes=("normal", "pneumonia"))}
 SIZES = {"train": 4, "val": 2, "test": 2}
@@ -32,7 +31,7 @@ def archive(folder: Path, **changes: Any) -> Path:
 
 
 def index(raw: Path) -> Any:
-    return npz.index(Source(reader="npz", path=str(raw)), raw, TARGETS)
+    return Archive(reader="npz", path=str(raw)).samples(raw, {}, TARGETS)
 
 
 def problem(raw: Path) -> DataError:
@@ -57,7 +56,7 @@ def test_labels_come_in_several_forms(tmp_path: Path, labels: np.ndarray) -> Non
 
 
 def test_a_picture_is_opened_by_file_and_row(tmp_path: Path) -> None:
-    load = npz.opener(archive(tmp_path))
+    load = Archive(reader="npz", path="set.npz").opener(archive(tmp_path), {})
     np.testing.assert_array_equal(load("val_images", 1), arrays()["val_images"][1])
 
 
@@ -125,4 +124,4 @@ def test_no_file(tmp_path: Path) -> None:
 def test_one_target_alone(tmp_path: Path) -> None:
     two = {**TARGETS, "side": TARGETS["finding"]}
     with pytest.raises(DataError, match="finding, side"):
-        npz.index(Source(reader="npz", path="set.npz"), archive(tmp_path), two)
+        Archive(reader="npz", path="set.npz").samples(archive(tmp_path), {}, two)

@@ -46,7 +46,7 @@ def cleaned(samples: pd.DataFrame, spec: TaskSpec) -> pd.DataFrame:
 @pytest.fixture
 def rejected() -> pd.DataFrame:
     """Nothing was left out."""
-    return pd.DataFrame({name: pd.Series(dtype="str") for name in ("sample_id", "split", "reason")})
+    return pd.DataFrame({name: pd.Series(dtype="str") for name in ("sample_id", "split", "reason", "place")})
 
 
 @pytest.fixture

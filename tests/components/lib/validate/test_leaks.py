@@ -65,8 +65,8 @@ def test_receipt_of_duplicates_and_repeats() -> None:
         ("test", "b", None),
     )
     assert receipt(audit(rows))[1:] == [
-        "duplicates across splits: 1 image in train and validation (2 train rows)",
-        "duplicates across splits: 1 image in validation and test (1 validation row)",
+        "duplicates across splits: 1 sample in train and validation (2 train rows)",
+        "duplicates across splits: 1 sample in validation and test (1 validation row)",
         "repeats inside: train 1, validation 0, test 0",
     ]
 
@@ -88,8 +88,8 @@ def test_dropping_keeps_test_whole() -> None:
     kept, dropped = apply_policy(rows, audit(rows), policy(exact_duplicates="drop_from_train"))
     assert list(kept["sample_id"]) == ["s0", "s2", "s4", "s5"]
     assert dropped.to_dict("records") == [
-        {"sample_id": "s1", "split": "train", "reason": "its exact duplicate stands in validation"},
-        {"sample_id": "s3", "split": "validation", "reason": "its exact duplicate stands in test"},
+        {"sample_id": "s1", "split": "train", "reason": "its exact duplicate stands in validation", "place": ""},
+        {"sample_id": "s3", "split": "validation", "reason": "its exact duplicate stands in test", "place": ""},
     ]
 
 
@@ -105,7 +105,7 @@ def test_reporting_drops_nothing() -> None:
     kept, dropped = apply_policy(rows, audit(rows), policy())
     assert len(kept) == 2
     assert dropped.empty
-    assert list(dropped.columns) == ["sample_id", "split", "reason"]
+    assert list(dropped.columns) == ["sample_id", "split", "reason", "place"]
 
 
 def test_fail_on_a_shared_patient_names_its_samples() -> None:
@@ -118,7 +118,7 @@ def test_fail_on_a_shared_patient_names_its_samples() -> None:
 
 def test_fail_on_duplicates_names_ten_and_counts_the_rest() -> None:
     rows = table(*[("train", "a", None)] * 11, ("validation", "a", None))
-    with pytest.raises(GateError, match=r"1 image in train and validation \(11 train rows\).* and 2 more"):
+    with pytest.raises(GateError, match=r"1 sample in train and validation \(11 train rows\).* and 2 more"):
         apply_policy(rows, audit(rows), policy(exact_duplicates="fail"))
 
 
@@ -162,8 +162,8 @@ def test_finds_the_eight_films_in_train_and_validation() -> None:
     findings = audit(films)
     assert receipt(findings) == [
         "patients unknown: overlap can't be excluded",
-        "duplicates across splits: 8 images in train and validation (10 train rows)",
+        "duplicates across splits: 8 samples in train and validation (10 train rows)",
         "repeats inside: train 18, validation 0, test 3",
     ]
-    kept, dropped = apply_policy(films, findings, Split())
+    kept, dropped = apply_policy(films, findings, policy(exact_duplicates="drop_from_train"))
     assert (len(films), len(kept), len(dropped)) == (5856, 5846, 10)

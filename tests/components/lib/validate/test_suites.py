@@ -124,14 +124,14 @@ def test_quality_faults(
 
 
 def test_too_many_rejected(cleaned: pd.DataFrame, spec: TaskSpec) -> None:
-    rejected = pd.DataFrame({"sample_id": ["r1", "r0"], "split": "train", "reason": "blank film"})
+    rejected = pd.DataFrame({"sample_id": ["r1", "r0"], "split": "train", "reason": "blank film", "place": ""})
     check = failed(check_cleaned(cleaned, rejected, spec).checks)["At most 5% of the samples are rejected"]
     assert check.found == "2 of 14 samples (14.3%): 2 blank film"
     assert check.sample_ids == ("r0", "r1")
 
 
 def test_as_many_rejected_as_allowed(cleaned: pd.DataFrame, spec: TaskSpec) -> None:
-    rejected = pd.DataFrame({"sample_id": ["r0"], "split": "train", "reason": "blank film"})
+    rejected = pd.DataFrame({"sample_id": ["r0"], "split": "train", "reason": "blank film", "place": ""})
     assert check_cleaned(cleaned, rejected, with_settings(spec, "clean", maximum_rejected=1 / 13)).passed
 
 

@@ -27,9 +27,9 @@ def test_plain_sentences_not_the_library_s_names(samples: pd.DataFrame, spec: Ta
 def test_dropped_duplicates_stand_on_the_receipt(samples: pd.DataFrame, spec: TaskSpec) -> None:
     samples.loc[0, "sha256"] = f"{11:064x}"  # that of the last sample, which stands in test
     findings = audit(samples)
-    kept, _ = apply_policy(samples, findings, spec.split)
+    kept, _ = apply_policy(samples, findings, spec.split_rules)
     page = check_ingested(kept, spec, findings).page()
-    assert "duplicates across splits: 1 image in train and test (1 train row)" in page
+    assert "duplicates across splits: 1 sample in train and test (1 train row)" in page
     assert "dropped to keep the splits apart: train 1" in page
 
 
@@ -47,7 +47,12 @@ def test_counts_per_split_and_class(samples: pd.DataFrame, spec: TaskSpec, findi
 
 def test_quality_and_rejected_reasons_of_the_cleaned_set(cleaned: pd.DataFrame, spec: TaskSpec) -> None:
     rejected = pd.DataFrame(
-        {"sample_id": ["a", "b", "c"], "split": "train", "reason": ["not a picture", "blank film", "blank film"]}
+        {
+            "sample_id": ["a", "b", "c"],
+            "split": "train",
+            "reason": ["not a picture", "blank film", "blank film"],
+            "place": "",
+        }
     )
     cleaned["image_mean"] = range(12)
     outcome = check_cleaned(cleaned, rejected, spec)

@@ -32,5 +32,7 @@ def _block(x: Any, channels: int, *, stride: int) -> Any:
     """Two convolutions and a shortcut; the shortcut is projected where the shape changes."""
     residual = _convolution(_convolution(x, channels, stride=stride), channels, activate=False)
     if stride != 1 or x.shape[-1] != channels:
-        x = _convolution(x, channels, kernel=1, stride=stride, activate=False)
+        # Not a convolution with a stride: of a narrow one of 1 × 1, TensorFlow's oneDNN kernel for the gradient writes
+        # past its memory.
+        x = _convolution(x[:, ::stride, ::stride], channels, kernel=1, activate=False)
     return keras.layers.Activation("relu")(keras.layers.Add()([x, residual]))

@@ -1,7 +1,4 @@
-"""Settings of the phantoms: data made by a program, for demonstrations and tests. `components.phantom` makes them.
-
-They live here because the task file names them, and what reads the task file imports no step.
-"""
+"""Settings of the chest phantom."""
 
 from __future__ import annotations
 
@@ -9,9 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.lib.kinds.base import Settings
-
-Count = Annotated[int, Field(ge=0)]
+from components.lib.phantoms.base import Count, Phantom, Share
+from components.lib.settings import Settings
 
 
 class Faults(Settings):
@@ -33,14 +29,14 @@ class Faults(Settings):
     """A bright letter in the corner of every film with pneumonia, and of no other: a shortcut to the answer."""
 
 
-class ChestPhantom(Settings):
+class ChestPhantom(Phantom):
     """Synthetic frontal chest films, with and without pneumonia."""
 
     kind: Literal["chest"] = "chest"
     """What is imaged."""
     patients: Annotated[int, Field(ge=1, le=9999)] = 420
     """Patients, with one to three films each (1.4 on average); more patients leave the first ones as they are."""
-    prevalence: Annotated[float, Field(ge=0, le=1)] = 0.4
+    prevalence: Share = 0.4
     """Share of films with pneumonia."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Equal seeds give equal bytes."""

@@ -1,0 +1,115 @@
+"""What readers share that find samples in a table of text."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from components.lib.errors import DataError, nearest
+from components.lib.kinds.table import UNKNOWN
+from components.lib.readers.base import ATTRIBUTES, Columns, Targets
+
+SPLIT_NAMES = {
+    "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+
+
+def read_csv(path: Path, separator: str = ",") -> pd.DataFrame:
+    """A CSV table as text, nothing of it taken for unknown; one that ends in .gz is unpacked.
+
+    Raises:
+        DataError: it is missing, no CSV, or has rows longer than its first line.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Without index_col pandas takes the first column of such rows away; with it, it only warns.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                path, sep=separator, dtype="str", encoding="utf-8-sig", keep_default_na=False, index_col=False
+            )
+    except (OSError, ValueError, EOFError, zlib.error, pd.errors.ParserWarning) as error:
+        raise DataError(
+            str(path),
+            expected="a CSV table in UTF-8, every row as long as the first line",
+            found=" ".join(str(error).split())[:160],
+            todo="check `source:` in the task file, and the table",
+        ) from None
+
+
+def known_text(values: pd.Series, classes: Collection[str] = ()) -> pd.Series:
+    """Text without the blanks around it; null for the words that mean "unknown", unless one is the name of a class."""
+    text = values.str.strip()
+    return text.mask(text.str.lower().isin(UNKNOWN) & ~text.isin(list(classes)))
+
+
+def index_of(
+    rows: pd.DataFrame, path: Path, needed: Mapping[str, str], targets: Targets, columns: Columns
+) -> pd.DataFrame:
+    """The index of a table: the needed columns and the targets under their names, attributes where they are there.
+
+    Args:
+        rows: the table, as text.
+        path: of the table, for errors.
+        needed: name in the index to the column that must be there.
+        targets: of the task.
+        columns: where the attributes stand.
+
+    Raises:
+        DataError: a column is missing, or a split is none of train, validation and test.
+    """
+    wanted = {**needed, **{name: name for name in targets}}
+    require_columns(rows, path, wanted.values())
+    for attribute in ATTRIBUTES:
+        column = getattr(columns, attribute)
+        if column in rows:
+            wanted[attribute] = column
+    classes = {name: kind.class_names for name, kind in targets.items()}
+    table = pd.DataFrame({name: known_text(rows[column], classes.get(name, ())) for name, column in wanted.items()})
+    table["split"] = split_names(table.get("split"), path, len(table))
+    return with_attributes(table)
+
+
+def require_columns(rows: pd.DataFrame, path: Path, wanted: Collection[str]) -> None:
+    """Refuse a table that lacks a column.
+
+    Raises:
+        DataError: with the nearest column there is.
+    """
+    for column in wanted:
+        if column not in rows:
+            raise DataError(
+                f"{path}, first line",
+                expected=f"a column {column!r}",
+                found=f"{', '.join(map(str, rows.columns))}{nearest(column, map(str, rows.columns))}",
+                todo="rename the column, or name it in `source.columns`, `inputs` or `targets` of the task file",
+            )
+
+
+def with_attributes(table: pd.DataFrame) -> pd.DataFrame:
+    """Every attribute as a column, null where unknown."""
+    return table.assign(**{column: None for column in ATTRIBUTES if column not in table})
+
+
+def split_names(column: pd.Series | None, path: Path, rows: int) -> pd.Series:
+    """train, validation or test for every row; null where unknown.
+
+    Raises:
+        DataError: a word that is none of them; it names the line.
+    """
+    if column is None:
+        return pd.Series([None] * rows, dtype="object")
+    known = column.str.lower().map(SPLIT_NAMES)
+    bad = column[known.isna() & column.notna()]
+    if len(bad):
+        raise DataError(
+            f"{path}, line {bad.index[0] + 2}",
+            expected="train, validation or test in the split column",
+            found=str(bad.iloc[0])[:40],
+            todo="correct the value",
+        )
+    return known

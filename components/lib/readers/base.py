@@ -1,0 +1,97 @@
+"""What every reader has: its settings in the task file, an index of the samples, and a way to read one."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from components.lib.kinds import InputKind, TargetKind
+from components.lib.kinds.base import Raw
+from components.lib.settings import Settings
+
+Load = Callable[[str, int], Raw]
+"""Reads one sample by the file and row of its line in the index."""
+Inputs = Mapping[str, InputKind]
+Targets = Mapping[str, TargetKind]
+ATTRIBUTES = ("patient", "split", "site", "sex", "age")
+
+
+class Columns(Settings):
+    """Names of the columns that say more of a sample; targets are found under their own names."""
+
+    patient: str | None = "patient"
+    """Who the sample is of; null when nobody knows."""
+    split: str | None = None
+    """train, validation or test, for `split.method: given`."""
+    site: str | None = "site"
+    """Hospital or scanner."""
+    sex: str | None = "sex"
+    """Sex as recorded."""
+    age: str | None = "age"
+    """Age in years."""
+
+
+class Source(Settings, ABC):
+    """Where the raw data lie and who reads them."""
+
+    reader: str
+    path: str
+    """File or folder; relative paths start at the workspace."""
+    key_fingerprint: str | None = None
+    """Fingerprint of the key that pseudonymises patients; another key is an error. Null: not pinned."""
+    public_key: bool = False
+    """Use the fixed public key: for phantoms and public data, whose patients need no protection."""
+    synthetic: bool = False
+    """The samples were made by a program; it shows wherever they show."""
+
+    raw_type: ClassVar[type]
+    """What it reads a sample as; the input's kind must take it."""
+
+    @abstractmethod
+    def samples(self, raw: Path, inputs: Inputs, targets: Targets) -> pd.DataFrame:
+        """One row a sample.
+
+        Args:
+            raw: `path`, where it lies now.
+            inputs: of the task.
+            targets: of the task.
+
+        Returns:
+            columns file (relative to raw), row (place inside the file, 0 where a file is one sample), patient, split,
+            site, sex, age (null = unknown), and one column per target as the raw data have it (null = unknown).
+
+        Raises:
+            DataError: the data as a whole can't be read or lack something.
+        """
+
+    @abstractmethod
+    def opener(self, raw: Path, inputs: Inputs) -> Load:
+        """A function that reads one sample, for hashing and cleaning; called from several threads.
+
+        It raises OSError for a file that isn't there, and Unusable for a sample that can't be read.
+        """
+
+    def place(self, file: str, row: int) -> str:
+        """Where a sample stands, for people who look for it, without names; empty where only the file could say it."""
+        return ""
+
+
+def content(raw: Raw) -> bytes:
+    """The bytes by which a raw sample is known: equal bytes are exact duplicates."""
+    if isinstance(raw, bytes):
+        return raw
+    if isinstance(raw, np.ndarray):
+        return f"{raw.shape}{raw.dtype}".encode() + np.ascontiguousarray(raw).tobytes()
+    told: bytes = raw.content()
+    return told
+
+
+def as_content(values: Mapping[str, object]) -> bytes:
+    """Plain values as bytes, whatever their order."""
+    return json.dumps(values, sort_keys=True, ensure_ascii=False, default=str).encode()

@@ -1,0 +1,208 @@
+"""A table with one sample a row: CSV (also gzipped) or Parquet.
+
+Columns are what the inputs of kind `table` name, one per target, and patient, split, site, sex, age where known; an
+input may also be sex or age. Cells of a CSV are text; numbers of a Parquet file stay numbers.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Collection
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field, model_validator
+
+from components.lib.errors import DataError, Unusable
+from components.lib.kinds.table import Row, Table
+from components.lib.readers._tables import index_of, read_csv, require_columns
+from components.lib.readers.base import ATTRIBUTES, Columns, Inputs, Load, Source, Targets
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+FILE = "table"
+"""What the index calls the file: its own name could be one that nobody should read."""
+
+Cells = dict[str, Any]
+"""Column to its cells, an Arrow array."""
+_reading = threading.Lock()
+
+
+class TableFile(Source):
+    """A table with one sample a row: .csv, .csv.gz or .parquet."""
+
+    reader: Literal["table"]
+    file: str | None = None
+    """Name of the table inside the folder at `path`; null: `path` is the table."""
+    columns: Columns = Columns()
+    """Column names of the attributes."""
+    separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    """What stands between two cells of a CSV."""
+
+    raw_type: ClassVar[type] = Row
+
+    @model_validator(mode="after")
+    def _known_suffix(self) -> TableFile:
+        if not (self.file or self.path).lower().endswith(SUFFIXES):
+            raise ValueError(f"a table that ends in {', '.join(SUFFIXES)}; for one in a folder, its name as `file`")
+        return self
+
+    def samples(self, raw: Path, inputs: Inputs, targets: Targets) -> pd.DataFrame:
+        """One row a row; also DataError for a table without rows, and a target or patient that is an input, too."""
+        numbers, words = _columns(inputs)
+        self._refuse_leaks({*numbers, *words}, targets)
+        path = self._path(raw)
+        table = self._read(path, [*numbers, *words, *targets])
+        if not len(table):
+            raise DataError(str(path), expected="at least one row", found="the names of the columns, and nothing below",
+                            todo="check `source:` in the task file, and the table")  # fmt: skip
+        for column in numbers:
+            _as_number(table[column], path, column)
+        attributes = (getattr(self.columns, attribute) for attribute in ATTRIBUTES)
+        wanted = [*words, *targets, *(column for column in attributes if column in table.column_names)]
+        text = {column: _as_text(table[column], path, column).to_pandas().astype("str") for column in wanted}
+        rows = pd.DataFrame(text, index=range(len(table)))
+        if self.columns.split in rows:
+            rows.index += self._first - 2  # an error about a split speaks of line `index + 2`
+        index = index_of(rows, path, {}, targets, self.columns).reset_index(drop=True)
+        return index.assign(file=FILE, row=np.arange(len(index)))
+
+    def opener(self, raw: Path, inputs: Inputs) -> Load:
+        """Reads one row, the inputs' columns alone; the table itself is read once a process."""
+        path, (numbers, words) = self._path(raw), _columns(inputs)
+        opened: list[Cells] = []
+
+        def load(file: str, row: int) -> Row:
+            if not opened:
+                with _reading:
+                    seen = path.stat()
+                    opened.append(_cells(self, path, (seen.st_mtime_ns, seen.st_size), numbers, words))
+            try:
+                return Row({column: cells[row].as_py() for column, cells in opened[0].items()})
+            except IndexError:
+                raise Unusable("the table has no such row any more") from None
+
+        return load
+
+    def place(self, file: str, row: int) -> str:
+        """The row as a spreadsheet counts: the names of a CSV's columns are row 1."""
+        return f"row {row + self._first}"
+
+    @property
+    def _parquet(self) -> bool:
+        return (self.file or self.path).lower().endswith(".parquet")
+
+    @property
+    def _first(self) -> int:
+        """Which row people call the first one with values."""
+        return 1 if self._parquet else 2
+
+    def _path(self, raw: Path) -> Path:
+        return raw / self.file if self.file else raw
+
+    def _refuse_leaks(self, columns: Collection[str], targets: Targets) -> None:
+        for name in (*targets, self.columns.patient):
+            if name in columns:
+                raise DataError(
+                    f"inputs, column {name}",
+                    expected="no column that is a target or the patient",
+                    found="a target of this task" if name in targets else "the column of patients",
+                    todo="take it out of the input: a network would be told the answer, or the name",
+                )
+
+    def _read(self, path: Path, needed: Collection[str]) -> Any:
+        """The table as Arrow's, with the needed columns in it, once each; CSV as text."""
+        if not path.is_file():
+            found = "a folder; name the table in it by `source.file`" if path.is_dir() else "no such file"
+            raise DataError(str(path), expected="a table", found=found,
+                            todo="set source.path in the task file, or make the data first")  # fmt: skip
+        if self._parquet:
+            table = _read_parquet(path)
+            names = table.column_names
+        else:
+            rows = read_csv(path, self.separator)
+            names = self._header(path)
+            table = pa.table({name: pa.array(rows[name]) for name in map(str, rows.columns)})
+        twice = sorted(name for name, count in Counter(names).items() if count > 1 and name in needed)
+        if twice:
+            raise DataError(f"{path}, names of columns", expected="every column that the task names, once",
+                            found=f"{', '.join(twice)} twice", todo="rename one of them")  # fmt: skip
+        if len(names) == 1 and len(needed) > 1:
+            raise DataError(str(path), expected=f"columns, with {self.separator!r} between them", found=names[0][:160],
+                            todo="set source.separator in the task file")  # fmt: skip
+        require_columns(pd.DataFrame(columns=names), path, needed)
+        return table
+
+    def _header(self, path: Path) -> list[str]:
+        """The first line, from which pandas would make "age" and "age.1" of two equal names."""
+        first = pd.read_csv(
+            path, sep=self.separator, dtype="str", encoding="utf-8-sig", keep_default_na=False, header=None, nrows=1
+        )
+        return [str(name) for name in first.iloc[0]]
+
+
+def _columns(inputs: Inputs) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns of numbers and of categories that the task's tables name."""
+    tables = [kind for kind in inputs.values() if isinstance(kind, Table)]
+    numbers = dict.fromkeys(column for table in tables for column in table.numbers)
+    return tuple(numbers), tuple(dict.fromkeys(column for table in tables for column in table.categories))
+
+
+@lru_cache(maxsize=1)
+def _cells(
+    source: TableFile, path: Path, seen: tuple[int, int], numbers: tuple[str, ...], words: tuple[str, ...]
+) -> Cells:
+    """The inputs' cells, as a row of them is cleaned; `seen` tells a changed file from one that was read."""
+    table = source._read(path, [*numbers, *words])
+    return {
+        **{column: _as_number(table[column], path, column).combine_chunks() for column in numbers},
+        **{column: _as_text(table[column], path, column).combine_chunks() for column in words},
+    }
+
+
+def _read_parquet(path: Path) -> Any:
+    try:
+        return pq.read_table(path)
+    except (OSError, ValueError) as error:
+        found = " ".join(str(error).split())[:160]
+        todo = "check `source:` in the task file, and the table"
+        raise DataError(str(path), expected="a Parquet table", found=found, todo=todo) from None
+
+
+def _as_number(cells: Any, path: Path, column: str) -> Any:
+    """Numbers as float64, true as 1; text as it is."""
+    kind = _plain(cells.type)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return cells.cast(kind)
+    if pa.types.is_decimal(kind) or (pa.types.is_primitive(kind) and not pa.types.is_temporal(kind)):
+        return cells.cast(kind).cast(pa.float64(), safe=False)
+    if pa.types.is_null(kind):
+        return cells.cast(pa.float64())
+    raise _refused(path, column, "numbers, or text", cells)
+
+
+def _as_text(cells: Any, path: Path, column: str) -> Any:
+    """Text; 1.0 becomes 1, a date 2020-12-31."""
+    kind = _plain(cells.type)
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        raise _refused(path, column, "text, numbers or dates", cells)
+    return cells.cast(kind).cast(pa.large_string())
+
+
+def _plain(kind: Any) -> Any:
+    """The type of the values of a column that keeps each only once."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _refused(path: Path, column: str, expected: str, cells: Any) -> DataError:
+    return DataError(
+        f"{path}, column {column}",
+        expected=expected,
+        found=f"values of type {cells.type}",
+        todo="write the column as numbers or text, or leave it out of the task",
+    )

@@ -1,0 +1,259 @@
+"""WFDB records with beat annotations, as PhysioNet keeps them: one sample a beat, a window of all leads around it.
+
+    <record>.hea, its signal files          the signal
+    <record>.atr                            annotations: a symbol at each R peak, "+" with a name where a rhythm starts
+    index.csv                               columns record, patient; split, site, sex, age where known
+    RECORDS                                 without an index: the records, one a line; else every header there is
+
+Beats are grouped as in ANSI/AAMI EC57. A study of beats must keep patients apart: de Chazal et al. 2004,
+doi:10.1109/TBME.2004.827359. Without an index each record counts as a patient; that 201 and 202 of
+MIT-BIH are of one patient, only an index can say.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+
+from components.lib.errors import DataError, Unusable, nearest
+from components.lib.kinds import TargetKind
+from components.lib.kinds.signal import Signal, Waveform, read_record
+from components.lib.progress import progress
+from components.lib.readers._tables import index_of, read_csv, with_attributes
+from components.lib.readers._wfdb_files import annotations_of, header_of
+from components.lib.readers.base import Columns, Inputs, Load, Source, Targets
+
+AAMI = {
+    "N": ("N", "L", "R", "e", "j"), "S": ("A", "a", "J", "S"), "V": ("V", "E"), "F": ("F",), "Q": ("/", "f", "Q"),
+}  # fmt: skip
+"""The groups of ANSI/AAMI EC57: normal or bundle branch block, supraventricular, ventricular, fusion, unknown."""
+BEATS = frozenset("NLRBAaJSVrFejnE/fQ?!")
+"""Annotation symbols that stand at a QRS complex or a flutter wave."""
+RHYTHM = "+"
+KEPT_RECORDS = 4
+"""Records kept in memory, 10 MB each for half an hour of two leads."""
+
+
+class RecordColumns(Columns):
+    """Names of the columns of an index of records."""
+
+    record: str = "record"
+    """Path of the record, relative to the table, without extension."""
+
+
+class Records(Source):
+    """WFDB records with beat annotations: one sample a beat."""
+
+    reader: Literal["wfdb"]
+    before: Annotated[float, Field(ge=0, le=600)]
+    """Seconds of the window before the beat."""
+    after: Annotated[float, Field(gt=0, le=600)]
+    """Seconds of the window after the beat; both together are the input's `seconds`."""
+    annotator: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")] = "atr"
+    """Extension of the annotation files."""
+    labels: dict[str, tuple[str, ...]] | None = None
+    """Class to the annotation symbols ("V") and rhythms ("(AFIB") it stands for; of several classes that match a beat
+    the last one counts, and beats that match none are left out. Null: those groups of AAMI EC57 that are classes."""
+    index: str | None = None
+    """CSV beside the records; null: the file RECORDS, or every header below the folder."""
+    columns: RecordColumns = RecordColumns()
+    """Column names of the index."""
+
+    raw_type: ClassVar[type] = Waveform
+
+    def samples(self, raw: Path, inputs: Inputs, targets: Targets) -> pd.DataFrame:
+        """One row a beat: `file` is the record without extension, `row` the sample number of the R peak.
+
+        Where no patient is known, the record stands for one. Says how many beats were left out, and why.
+        """
+        if not raw.is_dir():
+            raise DataError(
+                str(raw),
+                expected="a folder of WFDB records",
+                found="a file" if raw.exists() else "no such folder",
+                todo="set source.path in the task file, or make the data first",
+            )
+        self._check_window(inputs)
+        name = _target_of(targets)
+        groups = self._groups(targets[name])
+        records = self._records(raw, {other: kind for other, kind in targets.items() if other != name})
+        beats = [self._beats(raw, file, groups) for file in progress(records["file"], "annotations")]
+        counts = [len(places) for places, _, _, _ in beats]
+        cut, other = sum(b[2] for b in beats), sum(b[3] for b in beats)
+        print(
+            f"beats: {sum(counts):,} of {sum(counts) + cut + other:,}; left out: {cut:,} whose window reaches past an "
+            f"end of the record, {other:,} of no class"
+        )
+        if not sum(counts):
+            raise DataError(
+                str(raw),
+                expected=f"beats of the classes {', '.join(groups)}",
+                found=f"none in {len(records)} records",
+                todo="check source.labels, source.annotator, source.before and source.after in the task file",
+            )
+        table = records.iloc[np.repeat(np.arange(len(records)), counts)].reset_index(drop=True)
+        classes = np.array(list(groups), object)[np.concatenate([found for _, found, _, _ in beats])]
+        return table.assign(**{"row": np.concatenate([places for places, _, _, _ in beats]), name: classes})
+
+    def opener(self, raw: Path, inputs: Inputs) -> Load:
+        """Reads the window around one beat, all leads at the record's own rate; keeps the last few records."""
+        lock = threading.Lock()
+
+        @functools.lru_cache(maxsize=KEPT_RECORDS)
+        def record(file: str) -> Waveform | FileNotFoundError | Unusable:
+            try:
+                return read_record(raw / file)
+            except (FileNotFoundError, Unusable) as error:
+                return error.with_traceback(None)
+
+        def load(file: str, row: int) -> Waveform:
+            with lock:  # threads ask for beats of one record at the same time; it is read once
+                found = record(file)
+            if isinstance(found, FileNotFoundError):
+                raise FileNotFoundError(*found.args)
+            if isinstance(found, Unusable):
+                raise Unusable(*found.args)
+            start, length = self._window(found.rate)
+            if row < start or row - start + length > len(found.values):
+                raise Unusable("unreadable: the window reaches past an end of the record")
+            values = found.values[row - start : row - start + length].copy()
+            return Waveform(values, found.rate, found.leads, found.units)
+
+        return load
+
+    def _window(self, rate: float) -> tuple[int, int]:
+        """Samples before the beat, and in the window."""
+        return round(self.before * rate), round((self.before + self.after) * rate)
+
+    def _check_window(self, inputs: Inputs) -> None:
+        for name, kind in inputs.items():
+            if isinstance(kind, Signal) and abs(kind.seconds - self.before - self.after) > 1e-6:
+                raise DataError(
+                    f"source.before, source.after and inputs.{name}.seconds",
+                    expected=f"before + after = {kind.seconds:g} s, the length of the input's window",
+                    found=f"{self.before:g} + {self.after:g} = {self.before + self.after:g} s",
+                    todo="change one of the three in the task file",
+                )
+
+            if isinstance(kind, Signal) and kind.centred and abs(self.before - self.after) > 1e-6:
+                raise DataError(
+                    f"source.before, source.after and inputs.{name}.centred",
+                    expected="before = after: the beat in the middle of the window, as `centred` says",
+                    found=f"{self.before:g} and {self.after:g} s",
+                    todo="make them equal in the task file, or take `centred` out",
+                )
+
+    def _groups(self, target: TargetKind) -> dict[str, tuple[str, ...]]:
+        """Class to symbols and rhythms.
+
+        Raises:
+            DataError: a name that is no class, a class without a name, a symbol that marks no beat.
+        """
+        classes = target.class_names
+        if self.labels is None:
+            unknown = next((c for c in classes if c not in AAMI), None)
+            if unknown is not None:
+                raise DataError(
+                    "source.labels",
+                    expected=f"labels for the classes {', '.join(classes)}; only {', '.join(AAMI)} need none",
+                    found=f"none, and the class {unknown!r}",
+                    todo="write source.labels: a list of annotation symbols for each class",
+                )
+            return {name: symbols for name, symbols in AAMI.items() if name in classes}
+        for name in [*self.labels, *classes]:
+            if name not in classes or name not in self.labels:
+                where = "classes" if name not in classes else "labels"
+                known = classes if name not in classes else tuple(self.labels)
+                raise DataError(
+                    "source.labels",
+                    expected=f"one entry for each of the classes {', '.join(classes)}",
+                    found=f"{name!r}, which is not among the {where}{nearest(name, known)}",
+                    todo="correct source.labels, or the target's classes, in the task file",
+                )
+        for name, symbols in self.labels.items():
+            strange = [symbol for symbol in symbols if symbol not in BEATS and not symbol.startswith("(")]
+            if strange or not symbols:
+                raise DataError(
+                    f"source.labels.{name}",
+                    expected=f"symbols of beats ({' '.join(sorted(BEATS))}), or rhythms, such as (AFIB",
+                    found=", ".join(map(repr, strange)) or "an empty list",
+                    todo="correct the list in the task file",
+                )
+        return self.labels
+
+    def _records(self, raw: Path, others: Targets) -> pd.DataFrame:
+        """One row a record, sorted: file, attributes, and the targets that don't come from annotations."""
+        if self.index:
+            path = raw / self.index
+            table = index_of(read_csv(path), path, {"file": self.columns.record}, others, self.columns)
+        elif others:
+            raise DataError(
+                "targets",
+                expected="one target, of classes: annotations give no other",
+                found=", ".join(others),
+                todo="name an index of the records, with a column for each of them, in source.index",
+            )
+        else:
+            path = raw / "RECORDS"
+            found = path.read_text("utf-8").split() if path.is_file() else _headers(raw)
+            table = with_attributes(pd.DataFrame({"file": pd.Series(found, dtype="str")}))
+        _check_paths(path, table["file"])
+        table = table.assign(patient=table["patient"].fillna(table["file"]))
+        return table.sort_values("file", kind="stable", ignore_index=True)
+
+    def _beats(
+        self, raw: Path, file: str, groups: dict[str, tuple[str, ...]]
+    ) -> tuple[NDArray[np.int64], NDArray[np.intp], int, int]:
+        """Sample numbers and classes (N,) of a record's beats; how many pass an end, how many are of no class."""
+        rate, length = header_of(raw / file)
+        sample, symbol, note = annotations_of(raw / file, self.annotator, rate)
+        beat = np.isin(symbol, list(BEATS))
+        starts = (symbol == RHYTHM) & np.char.startswith(note, "(")
+        rhythm = np.concatenate([[""], note[starts]])[np.searchsorted(sample[starts], sample[beat], side="right")]
+        sample, symbol = sample[beat], symbol[beat]
+        found = np.full(len(sample), -1)
+        for position, wanted in enumerate(groups.values()):
+            found[np.isin(symbol, wanted) | np.isin(rhythm, [w for w in wanted if w.startswith("(")])] = position
+        start, window = self._window(rate)
+        inside = (sample >= start) & (sample - start + window <= length)
+        kept = inside & (found >= 0)
+        return sample[kept], found[kept], int((~inside & (found >= 0)).sum()), int((found < 0).sum())
+
+
+def _target_of(targets: Targets) -> str:
+    """The one target that has classes."""
+    names = [name for name, kind in targets.items() if kind.class_names]
+    if len(names) != 1:
+        raise DataError(
+            "targets",
+            expected="one target with classes, which the annotations of the beats give",
+            found=f"{len(names)}: {', '.join(names)}" if names else "none",
+            todo="keep one of kind binary or multiclass in the task file",
+        )
+    return names[0]
+
+
+def _headers(raw: Path) -> list[str]:
+    return sorted(p.relative_to(raw).with_suffix("").as_posix() for p in raw.rglob("[!.]*.hea"))
+
+
+def _check_paths(path: Path, files: pd.Series) -> None:
+    """Refuse records that are empty, listed twice or outside the folder."""
+    parts: Iterable[str] = files.fillna("")
+    escaping = [f for f in parts if not f or Path(f).is_absolute() or ".." in Path(f).parts]
+    if escaping or files.duplicated().any() or files.empty:
+        twice = int(files.duplicated().sum())
+        raise DataError(
+            str(path),
+            expected="records relative to the folder, inside it, each named once, without extension",
+            found=f"{len(escaping)} empty or leading outside, {twice} named again" if len(files) else "no record",
+            todo="correct the column of records, or check source.path in the task file",
+        )

@@ -1,0 +1,1 @@
+"""Architectures for tables: (N, F) to features (N, channels)."""

@@ -1,0 +1,186 @@
+"""Workspaces: a folder with a task file, params.yaml, dvc.yaml and .dvc, in which `dvc repro` runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.lib.errors import DataError, MedpipeError, nearest
+from components.lib.spec import TaskSpec, load_spec
+from components.lib.tracking import CHECKOUT
+from pipelines.steps import dvc_yaml, stages_of
+
+TASKS = CHECKOUT / "pipelines" / "tasks"
+SECTIONS = ("split", "clean", "augment", "train", "evaluate", "register")
+"""Sections that a task file may leave out. DVC wants each of them to be there, if only as null."""
+
+
+def workspace_name(data: Path) -> str:
+    """A task name from a file or folder name."""
+    words = re.sub(r"[^a-z0-9]+", "_", data.resolve().stem.lower()).strip("_")
+    return words if words[:1].isalpha() else f"task_{words}"
+
+
+def task_named(task: str) -> Path:
+    """The task file of that name in pipelines/tasks, or at that path.
+
+    Raises:
+        DataError: neither is there.
+    """
+    file = Path(task)
+    if file.suffix in (".yaml", ".yml"):
+        return file
+    known = sorted(path.stem for path in TASKS.glob("*.yaml"))
+    if task not in known:
+        raise DataError(
+            f"task {task}",
+            expected=f"one of {', '.join(known)}, or the path of a task file",
+            found=f"no such task{nearest(task, known)}",
+            todo="ls pipelines/tasks; docs/new-task.md says how to write one",
+        )
+    return TASKS / f"{task}.yaml"
+
+
+def create_from_task(file: Path, workspace: Path, data: Path | None = None) -> list[str]:
+    """Write a workspace for a task file; returns sentences that say what was done.
+
+    Args:
+        file: the task file. Its text is copied as it is, but for the `source.path` of data that no phantom makes.
+        workspace: the folder to write.
+        data: the raw data; None: what the task file names.
+
+    An existing task file in the workspace is kept: it may have been edited.
+
+    Raises:
+        SpecError: the task file is wrong.
+        DataError: the raw data are not there.
+    """
+    spec = load_spec(file)
+    task = workspace / "task.yaml"
+    if task.exists():
+        found = [f"{shown(task)} is there already and is kept"]
+    else:
+        text = file.read_text(encoding="utf-8")
+        if not spec.phantom:
+            text = with_path(text, str(_raw_data(file, spec, data).resolve()))
+        text = with_sections(text)
+        workspace.mkdir(parents=True, exist_ok=True)
+        task.write_text(text, encoding="utf-8")
+        found = [f"task {spec.task}, from {shown(file)}", f"data: {load_spec(task).source.path}"]
+    make_workspace(workspace)
+    return found
+
+
+def with_path(text: str, path: str) -> str:
+    """A task file's text with another `source.path`; everything else, comments too, stays as it is."""
+    top: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    source = next(value for key, value in top.value if key.value == "source")
+    node = next(value for key, value in source.value if key.value == "path")
+    return text[: node.start_mark.index] + json.dumps(path, ensure_ascii=False) + text[node.end_mark.index :]
+
+
+def with_sections(text: str) -> str:
+    """A task file's text with every section that it leaves out as null, which means its defaults."""
+    there = yaml.safe_load(text)
+    absent = [section for section in SECTIONS if section not in there]
+    if not absent:
+        return text
+    return (
+        text.rstrip("\n")
+        + "\n\n# The defaults; DVC wants each section to be there.\n"
+        + "".join(f"{section}: null\n" for section in absent)
+    )
+
+
+def _raw_data(file: Path, spec: TaskSpec, data: Path | None) -> Path:
+    """Where the raw data of a task file are: where the user says, or beside the file, or below the checkout."""
+    places = [data] if data else [file.parent / spec.source.path, CHECKOUT / spec.source.path]
+    for place in places:
+        if place.exists():
+            return place
+    raise DataError(
+        str(data or spec.source.path),
+        expected=f"the raw data of the task {spec.task}",
+        found="no such file or folder",
+        todo=f"name them by path: {_again(file)}",
+    )
+
+
+def _again(file: Path) -> str:
+    """The command that takes the data by path."""
+    return (
+        f"make demo TASK={file.stem} DATA=PATH"
+        if file.parent == TASKS
+        else f"python -m pipelines.new --task {file} DATA"
+    )
+
+
+def make_workspace(workspace: Path) -> None:
+    """Write what a folder with a task.yaml needs to be a workspace: params.yaml, dvc.yaml, .gitignore, .dvc."""
+    spec = load_spec(workspace / "task.yaml")
+    (workspace / "params.yaml").write_text("# The task this workspace runs.\ntask: task.yaml\n", encoding="utf-8")
+    (workspace / "dvc.yaml").write_text(dvc_yaml("task.yaml", spec, absolute=True), encoding="utf-8")
+    # DVC itself ignores outputs only in a repository of its own; data/private must never come into git.
+    ignored = workspace / ".gitignore"
+    lines = ignored.read_text(encoding="utf-8").splitlines() if ignored.exists() else []
+    if "/data/" not in lines:
+        ignored.write_text("\n".join([*lines, "/data/"]) + "\n", encoding="utf-8")
+    if not (workspace / ".dvc").exists():
+        _dvc("init", "--no-scm", "--quiet", cwd=workspace)
+        _dvc("config", "core.analytics", "false", cwd=workspace)
+        _dvc("config", "core.check_update", "false", cwd=workspace)
+
+
+def require_fresh(workspace: Path, spec: TaskSpec) -> None:
+    """Refuse a workspace whose dvc.yaml was made by another version of medpipe: DVC would run commands that are gone.
+
+    Files of the code that are new don't count, nor do stages of the user's own.
+
+    Raises:
+        MedpipeError: a stage is missing, its command differs, or it names code that is not there.
+    """
+    file = workspace / "dvc.yaml"
+    made = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
+    stages: dict[str, Any] = (made or {}).get("stages") or {}
+    problems = []
+    for name, stage in stages_of(spec).items():
+        there = stages.get(name, {})
+        code = [path for path in there.get("deps", []) if path.endswith(".py")]
+        lost = [Path(path).name for path in code if not (workspace / path).exists()]
+        if there.get("cmd") != stage["cmd"]:
+            problems.append(f"stage {name}: {there.get('cmd', 'none')}")
+        elif lost:
+            problems.append(f"stage {name} names code that is gone: {', '.join(lost[:5])}")
+    if problems:
+        renew = "steps" if workspace == CHECKOUT else f"new --renew {workspace}"
+        raise MedpipeError(
+            str(file),
+            expected="the stages of this version of medpipe",
+            found="; ".join(problems),
+            todo=f"python -m pipelines.{renew}; the task file stays, and dvc repro runs what has changed",
+        )
+
+
+def _dvc(*arguments: str, cwd: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise MedpipeError(
+            f"dvc {' '.join(arguments)}",
+            expected="a DVC repository",
+            found=done.stderr.strip()[:200],
+            todo=f"run it in {cwd} and mend what it names",
+        )
+
+
+def shown(path: Path) -> str:
+    """A path as the user would write it, from where the command was started."""
+    return os.path.relpath(path)

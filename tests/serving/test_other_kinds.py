@@ -1,0 +1,253 @@
+"""Tables and signals behind a really started `mlflow models serve`."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import requests
+from scipy.signal import resample_poly
+from workspaces import Workspace
+
+from components.lib.dataset import Dataset
+from components.lib.kinds.table import Row
+from components.lib.model_dir import Model
+from components.lib.spec import load_spec
+from serving.server import ask, serve
+
+SAMPLES_A_SECOND = 250
+"""Of the phantom's records; the tiny task takes 100."""
+
+
+@contextmanager
+def served(workspace: Workspace, name: str) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", workspace.store)
+        with serve(f"models:/{name}@champion") as address:
+            yield address
+
+
+@pytest.fixture(scope="module")
+def table(tiny_table: Workspace) -> Iterator[str]:
+    with served(tiny_table, "tiny_table") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def ecg(tiny_ecg: Workspace) -> Iterator[str]:
+    with served(tiny_ecg, "tiny_ecg_synthetic") as address:
+        yield address
+
+
+def evaluated(workspace: Workspace) -> pd.DataFrame:
+    """Test samples: sample_id, file, row and what evaluate predicted, in the order of the cleaned dataset."""
+    predicted = pd.read_parquet(workspace.path / "data/evaluation/predictions.parquet")
+    sources = pd.read_parquet(workspace.path / "data/private/sources.parquet")
+    samples, _ = Dataset(workspace.path / "data/cleaned").select("test", [])
+    assert list(predicted["sample_id"]) == list(samples["sample_id"])
+    return predicted.merge(sources, on="sample_id", how="left", validate="one_to_one")
+
+
+def requests_of(workspace: Workspace, samples: pd.DataFrame) -> dict[str, list[Any]]:
+    """The samples as a caller would send them: column to values."""
+    spec = load_spec(workspace.path / "task.yaml")
+    load = spec.source.opener(workspace.path / spec.source.path, spec.inputs)
+    ((name, kind),) = spec.inputs.items()
+    rows = [kind.to_request(name, load(s.file, int(s.row))) for s in samples.itertuples()]
+    return {column: [row[column] for row in rows] for column in rows[0]}
+
+
+def refused(url: str, body: dict[str, Any] | str) -> str:
+    """The server's sentence about a request that it must refuse."""
+    content = body if isinstance(body, str) else json.dumps(body)
+    response = requests.post(
+        f"{url}/invocations", data=content, headers={"Content-Type": "application/json"}, timeout=30
+    )
+    assert response.status_code == 400, response.text
+    assert "Traceback" not in response.text
+    message: str = response.json()["message"]
+    return message
+
+
+# A row of a table.
+
+PERSON = {"age": 59, "bmi": 32.1, "blood_pressure": 101, "glucose": 87, "sex": "2"}
+
+
+def test_the_table_is_answered_as_evaluate_measured(table: str, tiny_table: Workspace) -> None:
+    samples = evaluated(tiny_table)
+    answers = pd.DataFrame(ask(table, requests_of(tiny_table, samples)))
+    known = np.array([output[0] for output in samples["output"]])
+    assert len(answers) == len(samples) > 50
+    assert np.abs(answers["prediction"] - known).max() < 1e-6 * np.abs(known).max()
+    assert (answers["low"] < answers["prediction"]).all()
+    assert (answers["prediction"] < answers["high"]).all()
+    assert set(answers["model_version"]) == {"1"}
+
+
+@pytest.mark.parametrize("empty", [["bmi"], ["sex"], ["age", "blood_pressure", "glucose", "sex"]])
+@pytest.mark.parametrize("form", ["records", "split"])
+def test_a_null_cell_counts_as_missing(table: str, tiny_table: Workspace, empty: list[str], form: str) -> None:
+    person = {**PERSON, **dict.fromkeys(empty)}
+    content: Any = [person, PERSON]
+    if form == "split":
+        content = {"columns": [*person], "data": [[*person.values()], [*PERSON.values()]]}
+    response = requests.post(f"{table}/invocations", json={f"dataframe_{form}": content}, timeout=30)
+    assert response.status_code == 200, response.text
+    model = Model(tiny_table.path / "data/model")
+    cleaned = np.stack([model.info.inputs["record"].clean(Row(row)).array for row in (person, PERSON)])
+    expected = model.predict({"record": cleaned})["progression"][:, 0]
+    found = [answer["prediction"] for answer in response.json()["predictions"]]
+    assert np.allclose(found, expected, rtol=1e-6, atol=0)
+    assert found[0] != found[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"sex": "3"}, "row 0, column sex: unknown category; known: 1, 2"),
+        ({"age": 17}, "row 0, column age: outside its range, 18 to 110"),
+        (dict.fromkeys(PERSON), "row 0, every column is missing"),
+        ({"bmi": 1e200}, "row 0, column bmi: infinite, or beyond 1e+100"),
+    ],
+)
+def test_a_row_that_cannot_be_is_a_400_with_our_sentence(table: str, changes: dict[str, Any], sentence: str) -> None:
+    assert sentence in refused(table, {"dataframe_records": [{**PERSON, **changes}]})
+
+
+def test_the_row_that_is_wrong_is_named(table: str) -> None:
+    assert "row 1, column age" in refused(table, {"dataframe_records": [PERSON, {**PERSON, "age": 1000}]})
+
+
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity", "1e999"])
+def test_an_infinite_number_is_a_400(table: str, number: str) -> None:
+    body = json.dumps({"dataframe_records": [PERSON]}).replace("32.1", number)
+    assert "row 0, column bmi: infinite, or beyond 1e+100" in refused(table, body)
+
+
+def test_text_where_a_number_belongs_is_a_400(table: str) -> None:
+    assert "bmi" in refused(table, {"dataframe_records": [{**PERSON, "bmi": "a lot"}]})
+
+
+def test_a_misspelt_column_is_named_as_missing(table: str) -> None:
+    person = {("bmmi" if column == "bmi" else column): value for column, value in PERSON.items()}
+    message = refused(table, {"dataframe_records": [person]})
+    assert "missing" in message
+    assert "'bmi'" in message
+
+
+def test_no_row_is_a_400(table: str) -> None:
+    message = refused(table, {"dataframe_split": {"columns": [*PERSON], "data": []}})
+    assert "no rows: send at least one row" in message
+
+
+# A window of an electrocardiogram.
+
+
+def probabilities(answers: list[dict[str, Any]]) -> np.ndarray:
+    """Of each class (N, classes), in the order of the task."""
+    columns = [column for column in answers[0] if column.startswith("probability_")]
+    return np.array([[answer[column] for column in columns] for answer in answers])
+
+
+def outputs(samples: pd.DataFrame) -> np.ndarray:
+    return np.stack(samples["output"].to_list())
+
+
+def test_the_ecg_is_answered_as_evaluate_measured(ecg: str, tiny_ecg: Workspace) -> None:
+    samples = evaluated(tiny_ecg)
+    answers = ask(ecg, requests_of(tiny_ecg, samples))
+    assert len(answers) == len(samples) > 50
+    assert np.abs(probabilities(answers) - outputs(samples)).max() < 1e-6
+    assert [answer["label"] for answer in answers] == list(samples["label"])
+
+
+def test_a_plain_array_is_taken_at_the_models_rate(ecg: str, tiny_ecg: Workspace) -> None:
+    _, arrays = Dataset(tiny_ecg.path / "data/cleaned").select("test", ["ecg"])
+    answers = ask(ecg, {"ecg": arrays["ecg"][:5].tolist()})
+    assert np.abs(probabilities(answers) - outputs(evaluated(tiny_ecg))[:5]).max() < 1e-6
+
+
+def test_a_signal_of_another_rate_is_resampled(ecg: str, tiny_ecg: Workspace) -> None:
+    samples = evaluated(tiny_ecg).head(5)
+    signals = requests_of(tiny_ecg, samples)["ecg"]
+    for signal in signals:
+        assert (signal["rate"], signal["unit"]) == (SAMPLES_A_SECOND, "mV")
+        signal["values"] = (1000 * resample_poly(signal["values"], 2, 1, padtype="line")).tolist()
+        signal |= {"rate": 2 * SAMPLES_A_SECOND, "unit": "uV"}
+    assert np.abs(probabilities(ask(ecg, {"ecg": signals})) - outputs(samples)).max() < 0.02
+
+
+def test_leads_are_known_by_name(ecg: str, tiny_ecg: Workspace) -> None:
+    samples = evaluated(tiny_ecg).head(3)
+    signals = requests_of(tiny_ecg, samples)["ecg"]
+    for signal in signals:
+        signal["values"] = [[v1, 0.1 * place % 1, ii] for place, (ii, v1) in enumerate(signal["values"])]
+        signal["leads"] = ["v1", "V5", "II"]
+    assert np.abs(probabilities(ask(ecg, {"ecg": signals})) - outputs(samples)).max() < 1e-6
+
+
+def packed(folder: Path, record: str, *suffixes: str) -> str:
+    """A ZIP of a record's files, base64-encoded."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for suffix in suffixes:
+            archive.write(folder / f"{record}{suffix}", f"{record}{suffix}")
+    return base64.b64encode(content.getvalue()).decode()
+
+
+def test_a_whole_packed_record_is_cut_at_the_moment_named(ecg: str, tiny_ecg: Workspace) -> None:
+    samples = evaluated(tiny_ecg).groupby("file").head(2)
+    signals = [
+        {"wfdb": packed(tiny_ecg.path / "data/raw", s.file, ".hea", ".dat"), "at": s.row / SAMPLES_A_SECOND}
+        for s in samples.itertuples()
+    ]
+    assert np.abs(probabilities(ask(ecg, {"ecg": signals})) - outputs(samples)).max() < 1e-6
+
+
+def test_a_packed_record_alone_is_cut_in_its_middle(ecg: str, tiny_ecg: Workspace) -> None:
+    zipped = packed(tiny_ecg.path / "data/raw", evaluated(tiny_ecg)["file"].iloc[0], ".hea", ".dat")
+    alone, told = ask(ecg, {"ecg": [zipped, {"wfdb": zipped, "at": 10.0}]})
+    assert alone == told
+
+
+WAVE = np.sin(np.arange(200) / 7)[:, None] * (0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("signal", "sentence"),
+    [
+        ((WAVE * (1, 0)).tolist(), "flat: a lead spreads 0.0000 mV"),
+        (np.clip(3 * WAVE, -1, 1).tolist(), "clipped: "),
+        ((1000 * WAVE).tolist(), "up to 20 is plausible: check the unit"),
+        (WAVE[:150].tolist(), "wrong length: expected 200 values (2 s at 100 Hz), found 150: name the rate"),
+        ({"values": WAVE.tolist(), "rate": 40}, "wrong rate: 40 Hz"),
+        ({"values": WAVE.tolist(), "leads": ["II", "V5"]}, "missing lead: expected V1, found "),
+        ({"values": WAVE.tolist(), "rat": 100}, "found 'rat'; nearest: rate"),
+        ({"values": [["a", "b"]] * 200}, "expected numbers, (T,) or (T, leads) with as many in every row"),
+        ({"values": WAVE.tolist(), "rate": 100, "at": 50}, "expected `at` between 1 and 1 s"),
+        (7, "found one number"),
+        (None, "found nothing"),
+        ("%%%", "is no valid base64; send a ZIP of one WFDB record"),
+        (base64.b64encode(b"no zip").decode(), "expected a ZIP file of one WFDB record, found something else"),
+    ],
+)
+def test_a_signal_that_shows_no_heart_is_a_400_with_our_sentence(ecg: str, signal: Any, sentence: str) -> None:
+    message = refused(ecg, {"dataframe_records": [{"ecg": signal}]})
+    told = message.partition("row 0, column 'ecg': ")[2]  # MLflow puts a sentence of its own before ours
+    assert sentence in told, message
+
+
+def test_a_packed_header_without_its_signal_is_a_400(ecg: str, tiny_ecg: Workspace) -> None:
+    header = packed(tiny_ecg.path / "data/raw", evaluated(tiny_ecg)["file"].iloc[0], ".hea", ".atr")
+    message = refused(ecg, {"dataframe_records": [{"ecg": header}]})
+    assert "row 0, column 'ecg': expected the signal files that the header names in the ZIP, found 1 missing" in message
