@@ -166,7 +166,7 @@ def _again(clone: Path) -> list[Row]:
 
 def _tests(clone: Path) -> Row:
     real = f"MEDPIPE_REAL_DATA={REAL.parent} " if REAL.exists() else ""
-    return _timed(clone, "`make test`", f"{real}make test", 360)
+    return _timed(clone, "`make test`", f"{real}make test", 540)
 
 
 def _clean(clone: Path) -> Row:

@@ -13,22 +13,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import unquote, urlsplit
 
 import typer
 import yaml
 
-from components.lib.errors import MedpipeError
-from pipelines.doctor import CHECKOUT, cache_folder, disk_size, dvc_config, size_text, store_file, store_uri
+from pipelines.doctor import CHECKOUT, cache_folder, disk_size, dvc_config, size_text
+from pipelines.kept import Rows, mlflow_gc, on_this_machine, read_store, run_module, running
 
 # Interrupted work that changed so lately may belong to a step on another machine, which /proc here doesn't show.
 QUIET_SECONDS = 600
@@ -46,22 +43,6 @@ class Item:
     """Why the rest stays, or who frees it."""
     free: Callable[[], None] | None = None
     """Frees it; None where there is nothing to free."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """A run or a logged model in MLflow's store."""
-
-    deleted: bool
-    registered: bool
-    """A registered version needs it."""
-    place: str
-    """Where its artifacts are."""
-    run: str
-    """The run it belongs to."""
-
-
-Rows = dict[str, Row]
 
 
 def survey(root: Path) -> list[Item]:
@@ -130,7 +111,7 @@ def _cache(workspace: Path, at: str, workspaces: list[Path], busy: str) -> Item:
         command, note = [*command, "--not-in-remote"], "at most; what the remote lacks is kept"
     if not unused:
         return Item(what, size)
-    return Item(what, size, unused, note, lambda: _run(["dvc", *command], workspace))
+    return Item(what, size, unused, note, lambda: run_module(["dvc", *command], workspace))
 
 
 def _used(workspace: Path, cache: Path) -> set[str]:
@@ -173,30 +154,6 @@ def _has_raw_versions(workspace: Path) -> bool:
     return done.returncode != 0 or bool(done.stdout.strip())
 
 
-def running(workspace: Path) -> str:
-    """Says which step or DVC command runs in a workspace, as `kept: …` words it; empty when none does."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
-        except OSError:
-            continue
-        step = next((w for w in words if w.startswith("components.") and w != "components.lib.pseudonyms"), "")
-        tool = "dvc" if any(Path(w).name == "dvc" for w in words[:4]) else ""
-        if not (step or tool) or int(process.name) == os.getpid():
-            continue
-        try:
-            place = (process / "cwd").readlink()
-        except FileNotFoundError:
-            continue
-        except OSError:
-            return f"{step or tool} of another user is running (process {process.name})"
-        if any(
-            (place / word).resolve().is_relative_to(workspace.resolve()) for word in ["", *words] if "\n" not in word
-        ):
-            return f"{step or tool} is running (process {process.name})"
-    return ""
-
-
 def _seconds_since_change(path: Path) -> float:
     newest = max((p.lstat().st_mtime for p in [path, *path.rglob("*")]), default=0.0)
     return time.time() - newest
@@ -204,24 +161,9 @@ def _seconds_since_change(path: Path) -> float:
 
 def _mlflow() -> Iterator[Item]:
     """Artifacts of deleted runs and of runs that led to no version; the store is read, never made."""
-    file = store_file()
-    if file is None or not file.is_file():
-        return
-    try:
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5)) as store:
-            runs, models = _runs(store), _logged_models(store)
-            # What is left out of a call of `mlflow gc` means "all that is deleted": then nothing registered may be.
-            blocked = _in_deleted_experiments(store) or any(
-                row.deleted and row.registered for row in [*runs.values(), *models.values()]
-            )
-    except sqlite3.Error as error:
-        raise MedpipeError(
-            str(file),
-            expected="a store of the MLflow that is locked here",
-            found=str(error),
-            todo=f"mlflow db upgrade sqlite:///{file}",
-        ) from None
-    yield from _runs_by_fate(runs, models, blocked)
+    store = read_store()
+    if store:
+        yield from _runs_by_fate(store.runs, store.models, store.blocked)
 
 
 def _runs_by_fate(runs: Rows, models: Rows, blocked: bool) -> Iterator[Item]:
@@ -237,7 +179,7 @@ def _runs_by_fate(runs: Rows, models: Rows, blocked: bool) -> Iterator[Item]:
             yield Item(what, size, note=note)
         else:
             alive = [model for model in gone if not models[model].deleted]
-            yield Item(what, size, size, "their records go, too", lambda: _mlflow_gc(deleted, gone, alive))
+            yield Item(what, size, size, "their records go, too", lambda: mlflow_gc(deleted, gone, alive))
     idle = [run for run, row in runs.items() if not row.deleted and not row.registered]
     yield Item(f"MLflow: {len(idle)} runs without a registered version", sum(sizes[run] for run in idle),
                note="kept: delete what you don't want in make ui, then make gc frees it")  # fmt: skip
@@ -246,58 +188,10 @@ def _runs_by_fate(runs: Rows, models: Rows, blocked: bool) -> Iterator[Item]:
     yield Item(f"MLflow: {many} runs with a registered version", sum(sizes[name] for name in held), note="kept")
 
 
-def _runs(store: sqlite3.Connection) -> Rows:
-    rows = store.execute(
-        "select run_uuid, lifecycle_stage = 'deleted', artifact_uri,"
-        " exists (select 1 from model_versions v where v.run_id = r.run_uuid) from runs r"
-    )
-    return {run: Row(bool(deleted), bool(registered), place, run) for run, deleted, place, registered in rows}
-
-
-def _logged_models(store: sqlite3.Connection) -> Rows:
-    rows = store.execute(
-        "select model_id, lifecycle_stage = 'deleted', artifact_location, source_run_id,"
-        " exists (select 1 from model_versions v where v.source like '%' || m.model_id || '%') from logged_models m"
-    )
-    return {m: Row(bool(deleted), bool(registered), place, run) for m, deleted, place, run, registered in rows}
-
-
-def _in_deleted_experiments(store: sqlite3.Connection) -> bool:
-    """Whether a registered version's experiment was deleted: `mlflow gc` would take all of its runs, asked or not."""
-    ((count,),) = store.execute(
-        "select count(*) from model_versions v join runs r on r.run_uuid = v.run_id"
-        " join experiments e on e.experiment_id = r.experiment_id where e.lifecycle_stage = 'deleted'"
-    )
-    return bool(count)
-
-
 def _artifact_size(place: str) -> int:
     """Bytes at an artifact address on this machine; 0 for another's."""
-    parts = urlsplit(place)
-    return disk_size(Path(unquote(parts.path))) if parts.scheme in ("", "file") else 0
-
-
-def _mlflow_gc(runs: list[str], models: list[str], alive: list[str]) -> None:
-    """Free runs and models; `alive` are those models that weren't deleted yet."""
-    from components.lib.tracking import client
-
-    for model in alive:
-        client().delete_logged_model(model)
-    uri = store_uri()
-    command = ["mlflow", "gc", "--backend-store-uri", uri, "--tracking-uri", uri]
-    for option, names in (("--run-ids", runs), ("--logged-model-ids", models)):
-        command += [option, ",".join(names)] if names else []
-    _run(command, CHECKOUT)
-
-
-def _run(command: list[str], folder: Path) -> None:
-    done = subprocess.run([sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["nothing printed"]
-        raise MedpipeError(
-            " ".join(command[:2]), expected="to free what nothing needs", found=said[-1][:300],
-            todo="end what runs in the workspace and try again: make gc",
-        )  # fmt: skip
+    folder = on_this_machine(place)
+    return disk_size(folder) if folder else 0
 
 
 def _name(path: Path, root: Path) -> str:

@@ -1,59 +1,68 @@
-"""A workspace from data: looks at what is there, says what it found, writes the task file.
+"""A workspace from data: looks at what is there, says what it found and why, writes the task file.
 
-    python -m pipelines.new DATA [--name NAME] [--into DIR]
+    python -m pipelines.new DATA [--name NAME] [--into DIR] [--target COLUMN] [--yes] [--dry-run]
     python -m pipelines.new --task TASK [DATA] [--into DIR]
     python -m pipelines.new --renew DIR
 
-DATA is a MedMNIST archive (.npz) or a folder of pictures: class folders, or an index.csv with a `path` column.
+DATA is a MedMNIST archive (.npz); a folder, a ZIP or a TAR of pictures, one folder a class or with an index table; a
+folder of DICOM files; a table (.csv, .csv.gz, .parquet); ECG records (WFDB) or beats as text.
 TASK is a name in pipelines/tasks, or a task file of your own; DATA then takes the place of its `source.path`.
 The workspace (task.yaml, params.yaml, dvc.yaml, .dvc) goes to work/NAME unless --into names another place; data stay
 where they are.
+
+Where the data leave a choice it is asked for on a terminal. Elsewhere, and with --yes, the default is taken and said.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import yaml
 
 from components.lib.errors import MedpipeError
 from components.lib.tracking import CHECKOUT
-from pipelines.look import look
-from pipelines.workspace import create_from_task, make_workspace, shown, task_named, with_sections, workspace_name
+from pipelines.look import Questions, look, task_text
+from pipelines.workspace import create_from_task, make_workspace, shown, task_named, workspace_name
+
+WRITTEN = ("task.yaml", "params.yaml", "dvc.yaml", ".gitignore", ".dvc")
 
 
-def create(data: Path, workspace: Path, name: str) -> list[str]:
+def create(data: Path, workspace: Path, name: str, questions: Questions | None = None) -> list[str]:
     """Write a workspace for the data; returns sentences that say what was found and chosen.
 
     An existing task file is kept: it may have been edited.
+
+    Args:
+        data: the raw data, which stay where they are.
+        workspace: the folder to write.
+        name: of the task.
+        questions: asked where the data leave a choice; None: on a terminal alone.
     """
-    values, found = look(data)
-    workspace.mkdir(parents=True, exist_ok=True)
     task = workspace / "task.yaml"
+    if task.exists():
+        questions = Questions(target=questions.target if questions else None)  # its answers would change nothing
+    draft = look(data, questions or Questions(ask=sys.stdin.isatty()))
+    found = list(draft.found)
     if task.exists():
         found.append(f"{shown(task)} is there already and is kept")
     else:
-        task.write_text(_task_text(name, values, found), encoding="utf-8")
+        workspace.mkdir(parents=True, exist_ok=True)
+        task.write_text(task_text(name, draft), encoding="utf-8")
     make_workspace(workspace)
     return found
 
 
-def _task_text(name: str, values: dict[str, Any], found: list[str]) -> str:
-    comments = "".join(f"#   {sentence}\n" for sentence in found)
-    body = yaml.safe_dump({"task": name, **values}, sort_keys=False, width=110, allow_unicode=True)
-    return with_sections(
-        f"# Found in the data:\n{comments}# Run it: dvc repro. All keys: python -m components.lib.spec --schema\n{body}"
-    )
-
-
 def main(
-    data: Annotated[Path | None, typer.Argument()] = None,
-    name: str | None = None,
-    into: Path | None = None,
+    data: Annotated[Path | None, typer.Argument(help="A file or a folder.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the task; else that of the data.")] = None,
+    into: Annotated[Path | None, typer.Option(help="The workspace; else work/NAME.")] = None,
     task: Annotated[str | None, typer.Option(help="A name in pipelines/tasks, or a task file.")] = None,
     renew: Annotated[Path | None, typer.Option(help="Only make this workspace's dvc.yaml anew.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: every default is taken, and said.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the task file, write nothing.")] = False,
 ) -> None:
     """Look at DATA, and write a workspace for it in which `dvc repro` runs."""
     if renew is not None:
@@ -76,9 +85,20 @@ def main(
         )
     name = name or workspace_name(data)
     workspace = into or CHECKOUT / "work" / name
-    for sentence in create(data, workspace, name):
+    questions = Questions(ask=sys.stdin.isatty() and not yes, target=target)
+    if dry_run:
+        _show(data, workspace, name, questions)
+        return
+    for sentence in create(data, workspace, name, questions):
         print(f"found: {sentence}")
     print(f"wrote {shown(workspace)}; next: cd {shown(workspace)} && dvc repro")
+
+
+def _show(data: Path, workspace: Path, name: str, questions: Questions) -> None:
+    """What would be written, on the screen alone; the sentences stand at the top of the task file."""
+    print(task_text(name, look(data, questions)))
+    kept = "; its task.yaml is there already and would be kept" if (workspace / "task.yaml").exists() else ""
+    print(f"nothing was written; without --dry-run: {', '.join(WRITTEN)} in {shown(workspace)}{kept}")
 
 
 if __name__ == "__main__":

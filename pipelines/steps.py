@@ -65,7 +65,7 @@ STEPS = (
          sections=("task", "source", "inputs", "targets", "split"),
          module="components.ingest", code=("components/ingest",)),
     Step("clean", inputs={"raw": RAW, "dataset": "data/ingested", "private": "data/private"},
-         outputs={"out": "data/cleaned"}, sections=("source", "inputs", "targets", "clean"),
+         outputs={"out": "data/cleaned"}, sections=("source", "inputs", "targets", "split", "clean"),
          module="components.clean", code=("components/clean",)),
     Step("augment", inputs={"dataset": "data/cleaned"}, outputs={"out": "data/augmented"},
          sections=("inputs", "augment"), module="components.augment", code=("components/augment",)),

@@ -130,12 +130,18 @@ def make_workspace(workspace: Path) -> None:
     # DVC itself ignores outputs only in a repository of its own; data/private must never come into git.
     ignored = workspace / ".gitignore"
     lines = ignored.read_text(encoding="utf-8").splitlines() if ignored.exists() else []
-    if "/data/" not in lines:
-        ignored.write_text("\n".join([*lines, "/data/"]) + "\n", encoding="utf-8")
+    absent = [line for line in ("/data/", "/.dvc/private/") if line not in lines]
+    if absent:
+        ignored.write_text("\n".join([*lines, *absent]) + "\n", encoding="utf-8")
     if not (workspace / ".dvc").exists():
         _dvc("init", "--no-scm", "--quiet", cwd=workspace)
         _dvc("config", "core.analytics", "false", cwd=workspace)
         _dvc("config", "core.check_update", "false", cwd=workspace)
+    # DVC remembers the names of raw files, by default where everybody on the machine can read them.
+    memory = (workspace / ".dvc" / "private").absolute()
+    if not memory.exists():
+        memory.mkdir(mode=0o700)
+        _dvc("config", "--local", "core.site_cache_dir", str(memory), cwd=workspace)
 
 
 def require_fresh(workspace: Path, spec: TaskSpec) -> None:

@@ -23,7 +23,10 @@ def modules() -> list[str]:
     """The modules that can be run: a __main__.py, or a file that says what to do when it is."""
     files = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
     runnable = [
-        p for p in files if re.search(r"^if __name__ == .__main__.:", p.read_text(encoding="utf-8"), re.MULTILINE)
+        p
+        for p in files
+        if not re.match(r"_(?!_main__)", p.name)
+        and re.search(r"^if __name__ == .__main__.:", p.read_text(encoding="utf-8"), re.MULTILINE)
     ]
     parts = [path.relative_to(ROOT).with_suffix("").parts for path in runnable]
     return [".".join(p[:-1] if p[-1] == "__main__" else p) for p in parts]

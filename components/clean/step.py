@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from components.lib.dataset import ArrayInfo, Dataset, DatasetWriter, file_digest, no_rejected, read_parquet
+from components.lib.dataset import ArrayInfo, Dataset, DatasetWriter, file_digest, no_rejected, read_parquet, read_rows
 from components.lib.errors import DataError, Unusable
 from components.lib.kinds import Cleaned, InputKind
 from components.lib.output import output
-from components.lib.parallel import cores, each_part, each_sample
+from components.lib.parallel import each_part, each_sample, threads_per_part
 from components.lib.readers import Load
 from components.lib.spec import TaskSpec
-from components.lib.validate import check_cleaned
+from components.lib.validate import check_cleaned, labels, near_duplicates, shortcuts
+from components.lib.validate.changes import note_changes
+from components.lib.validate.checks import Finding
 
 
 @dataclass(frozen=True)
 class Job:
-    """What the work on a part needs; it travels to worker processes."""
+    """What the work on every part needs; it travels to the workers."""
 
     raw: Path
-    dataset: Path
-    sources: Path
     partial: Path
-    spec: TaskSpec
+    spec: TaskSpec = field(hash=False)
     threads: int
+    name: str
+    """Of this run, and of no other: two of them may well have equal settings and changed files."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One part: its table, and where its samples lie in the raw data."""
+
+    index: int
+    samples: Path
+    items: list[tuple[str, int]]
 
 
 def clean(raw: Path, dataset: Path, private: Path, out: Path, spec: TaskSpec) -> None:
@@ -56,23 +69,36 @@ def clean(raw: Path, dataset: Path, private: Path, out: Path, spec: TaskSpec) ->
         )
     _check_sources(ingested, sources)
     inputs = {name: kind.model_dump(mode="json") for name, kind in spec.inputs.items()}
-    work = {"dataset": ingested.info.digest, "sources": file_digest(sources), "inputs": inputs}
+    work = {
+        "dataset": ingested.info.digest,
+        "sources": file_digest(sources),
+        "inputs": inputs,
+        "near_duplicates": spec.split.near_duplicates,
+    }
     with output(out, work) as partial_out:
-        threads = max(1, cores() // len(ingested.parts))
-        job = Job(raw, dataset, sources, partial_out, spec, threads)
-        each_part(partial(clean_part, job), list(range(len(ingested.parts))), title="cleaning")
+        writer = DatasetWriter(partial_out)
+        left = [index for index in range(len(ingested.parts)) if not writer.has_part(index)]
+        job = Job(raw.absolute(), partial_out.absolute(), spec, threads_per_part(len(left)), uuid.uuid4().hex)
+        pieces, shared = _pieces(ingested, sources, set(left)), (raw, dataset, partial_out)
+        each_part(partial(clean_part, job), pieces, title="cleaning", total=len(left), shared=shared)
+        _opener.cache_clear()
+        writer.sweep()
         arrays = {n: ArrayInfo(shape=k.shape, dtype=k.dtype, kind=k.kind) for n, k in spec.inputs.items()}
         info = ingested.info
-        DatasetWriter(partial_out).finish(
+        writer.finish(
             task=spec.task, step="clean", parts=len(ingested.parts), arrays=arrays, synthetic=info.synthetic,
             targets=info.targets, key_fingerprint=info.key_fingerprint,
             lineage={**info.lineage, "ingested": info.digest},
         )  # fmt: skip
         _gate(partial_out, out, spec)
+    for line in note_changes(out, spec):
+        print(line)
 
 
 def _check_sources(ingested: Dataset, sources: Path) -> None:
     """Refuse a way back to the raw files that belongs to another run of ingest."""
+    if _in_step(ingested, sources):
+        return
     known = set(read_parquet(sources, ["sample_id"])["sample_id"])
     lost = sorted(set(ingested.samples()["sample_id"]) - known)
     if lost:
@@ -84,25 +110,61 @@ def _check_sources(ingested: Dataset, sources: Path) -> None:
         )
 
 
-def clean_part(job: Job, index: int) -> None:
-    """Clean one part, unless an interrupted run already did."""
-    writer = DatasetWriter(job.partial)
-    if writer.has_part(index):
+def _in_step(ingested: Dataset, sources: Path) -> bool:
+    """Whether the rows of the way back are those of the parts, one after the other, as ingest writes them."""
+    tables = read_rows(sources, ["sample_id"], ingested.info.rows)
+    for part, table in zip(ingested.parts, tables, strict=True):
+        samples = read_parquet(part.path / "samples.parquet", ["sample_id"])
+        if samples["sample_id"].tolist() != table["sample_id"].tolist():
+            return False
+    return True
+
+
+def _pieces(ingested: Dataset, sources: Path, wanted: set[int]) -> Iterator[Piece]:
+    """The parts to do, one at a time: neither table is in memory as a whole."""
+    if _in_step(ingested, sources):
+        tables = read_rows(sources, ["file", "row"], ingested.info.rows)
+    else:  # another order: looked up by sample
+        way = read_parquet(sources).set_index("sample_id")
+        files = (part.path / "samples.parquet" for part in ingested.parts)
+        tables = (way.loc[read_parquet(file, ["sample_id"])["sample_id"]] for file in files)
+    for index, (part, table) in enumerate(zip(ingested.parts, tables, strict=True)):
+        if index in wanted:
+            items = list(zip(table["file"].tolist(), table["row"].astype(int).tolist(), strict=True))
+            yield Piece(index, (part.path / "samples.parquet").absolute(), items)
+
+
+def clean_part(job: Job, piece: Piece) -> None:
+    """Clean one part, unless someone already did."""
+    writer = DatasetWriter(job.partial, attempt=f"-{uuid.uuid4().hex}")
+    if writer.has_part(piece.index):
         return
-    samples = Dataset(job.dataset).parts[index].samples
-    sources = read_parquet(job.sources).set_index("sample_id").loc[samples["sample_id"]]
-    load = job.spec.source.opener(job.raw, job.spec.inputs)
     ((name, kind),) = job.spec.inputs.items()
-    items = list(zip(sources["file"], sources["row"].astype(int), strict=True))
-    results = list(each_sample(partial(_clean_one, load, kind), items, workers=job.threads))
-    usable = [i for i, result in enumerate(results) if isinstance(result, Cleaned)]
-    cleaned = [result for result in results if isinstance(result, Cleaned)]
+    work = partial(_clean_one, _opener(job), kind)
+    array = np.empty((len(piece.items), *kind.shape), kind.dtype)
+    figures: dict[str, list[float]] = {figure: [] for figure in kind.quality_ranges}
+    usable: list[int] = []
+    reasons: dict[int, str] = {}
+    for row, result in enumerate(each_sample(work, piece.items, workers=job.threads)):
+        if isinstance(result, str):
+            reasons[row] = result
+            continue
+        np.copyto(array[len(usable), ...], result.array, casting="equiv")
+        for figure, values in figures.items():
+            values.append(result.quality[figure])
+        usable.append(row)
+    samples = read_parquet(piece.samples)
     table = samples.iloc[usable].reset_index(drop=True)
-    for figure in kind.quality_ranges:
-        table[f"{name}_{figure}"] = np.array([one.quality[figure] for one in cleaned], np.float32)
-    array = np.stack([one.array for one in cleaned]) if cleaned else np.empty((0, *kind.shape), kind.dtype)
-    places = [job.spec.source.place(*item) for item in items]
-    writer.write_part(index, table, {name: array}, _rejected(samples, results, places))
+    for figure, values in figures.items():
+        table[f"{name}_{figure}"] = np.array(values, np.float32)
+    places = {row: job.spec.source.place(*piece.items[row]) for row in reasons}
+    writer.write_part(piece.index, table, {name: array[: len(usable)]}, _rejected(samples, reasons, places))
+
+
+@lru_cache(maxsize=1)
+def _opener(job: Job) -> Load:
+    """The reader's way to the samples, once a process and run: some readers begin with a look at a whole archive."""
+    return job.spec.source.opener(job.raw, job.spec.inputs)
 
 
 def _clean_one(load: Load, kind: InputKind, item: tuple[str, int]) -> Cleaned | str:
@@ -115,19 +177,32 @@ def _clean_one(load: Load, kind: InputKind, item: tuple[str, int]) -> Cleaned | 
         return f"unreadable: {error.strerror}"
 
 
-def _rejected(samples: pd.DataFrame, results: list[Cleaned | str], places: list[str]) -> pd.DataFrame:
-    reasons = {i: result for i, result in enumerate(results) if isinstance(result, str)}
+def _rejected(samples: pd.DataFrame, reasons: dict[int, str], places: dict[int, str]) -> pd.DataFrame:
     if not reasons:
         return no_rejected()
     table = samples.iloc[list(reasons)][["sample_id", "split"]].reset_index(drop=True)
-    return table.assign(reason=list(reasons.values()), place=[places[i] for i in reasons])
+    return table.assign(reason=list(reasons.values()), place=list(places.values()))
 
 
 def _gate(partial_out: Path, out: Path, spec: TaskSpec) -> None:
-    written = Dataset(partial_out)
-    rejected = written.rejected()
-    array_rows = {name: sum(len(part.array(name)) for part in written.parts) for name in written.info.arrays}
-    outcome = check_cleaned(written.samples(), rejected, spec, array_rows)
+    """Look at what was cleaned as a whole; only a dataset that passes is thinned of near duplicates and handed on."""
+    written, policy = Dataset(partial_out), spec.split.near_duplicates
+    near, unseen = near_duplicates.search(written, spec)
+    leaving = near_duplicates.leaving(written, near, policy)
+    every = written.samples()
+    stays = ~every["sample_id"].isin(leaving.index)
+    counting = every.assign(split=every["split"].where(stays))
+    wrong, suspects = labels.look(written, counting, spec)
+    shortcut = shortcuts.look(written, counting, spec)
+    findings = [*(each.finding(policy) for each in near), Finding(tuple(unseen)), shortcut, wrong]
+    rejected = pd.concat([written.rejected(), near_duplicates.moved(every, leaving)], ignore_index=True)
+    rows = {name: sum(len(part.array(name)) for part in written.parts) for name in written.info.arrays}
+    array_rows = {name: count - int((~stays).sum()) for name, count in rows.items()}
+    outcome = check_cleaned(every[stays].reset_index(drop=True), rejected, spec, array_rows, findings)
     outcome.require(out.with_name(f"{out.name}.failed.html"))
+    written = near_duplicates.drop(written, leaving)
     outcome.write(partial_out)
+    if len(suspects):
+        suspects.to_csv(partial_out / "suspects.csv", index=False)
     print(f"cleaned: {sum(written.info.rows)} samples, rejected: {len(rejected)}")
+    print("\n".join(line for finding in findings for line in finding.lines))

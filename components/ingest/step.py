@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from components.ingest.splits import assign, folds, times
 from components.lib.dataset import DatasetWriter, rows_per_part
 from components.lib.errors import DataError, GateError, Unusable
 from components.lib.output import output
@@ -18,9 +18,13 @@ from components.lib.progress import progress
 from components.lib.pseudonyms import PUBLIC_KEY, fingerprint, load_key, pseudonym, require_fingerprint
 from components.lib.readers import Load, Source
 from components.lib.readers.base import content
-from components.lib.spec import Split, TaskSpec
+from components.lib.spec import TaskSpec
 from components.lib.validate import check_ingested
 from components.lib.validate.leaks import apply_policy, audit
+
+SEXES = {*"fmwodxu0129", "female", "male", "woman", "man", "other", "diverse", "unknown", "intersex", "nonbinary"}
+FORGOTTEN = ("study", "date")
+"""Columns that may tell who somebody is: the split and the audit see them, nothing that is written does."""
 
 
 def ingest(raw: Path, dataset: Path, private: Path, spec: TaskSpec) -> None:
@@ -37,6 +41,8 @@ def ingest(raw: Path, dataset: Path, private: Path, spec: TaskSpec) -> None:
         GateError: the table fails its suite; the page `<dataset>.failed.html` shows why.
     """
     table = spec.source.samples(raw, spec.inputs, spec.targets)
+    table = table.assign(**{name: None for name in FORGOTTEN if name not in table})
+    table["sex"] = _sexes(table["sex"])
     _check_targets(table, spec)
     table["sha256"] = _digests(spec.source.opener(raw, spec.inputs), table)
     missing = table[table["sha256"].isna()]
@@ -49,11 +55,15 @@ def ingest(raw: Path, dataset: Path, private: Path, spec: TaskSpec) -> None:
             todo="check source.path and the path column",
         )
     table["sample_id"] = _sample_ids(table["sha256"])
-    # The split needs the raw id, so that it depends on no key; then the id is forgotten.
-    table["split"] = _splits(table, spec.split)
+    # Splits and folds need the raw id, so that they depend on no key; then the id is forgotten.
+    table["split"] = assign(table, spec)
+    fold = folds(table, spec)
+    if fold is not None:
+        table["fold"] = fold
+    dated = times(table, spec.split) if spec.split.method == "time" else None
     table["patient"], key = _pseudonyms(table["patient"], spec.source)
 
-    findings = audit(table)
+    findings = audit(table, dated)
     failed = dataset.with_name(f"{dataset.name}.failed.html")
     try:
         kept, dropped = apply_policy(table, findings, spec.split_rules)
@@ -81,6 +91,7 @@ def ingest(raw: Path, dataset: Path, private: Path, spec: TaskSpec) -> None:
 
 def _write_parts(writer: DatasetWriter, kept: pd.DataFrame, rejected: pd.DataFrame, spec: TaskSpec) -> int:
     columns = ["sample_id", "patient", "split", *spec.targets, "site", "sex", "age", "sha256"]
+    columns += ["fold"] if "fold" in kept else []
     table = kept[columns].astype({"site": "str", "sex": "str", "patient": "str", "split": "str"})
     for name, kind in spec.targets.items():
         table[name] = kind.column(table[name])
@@ -92,6 +103,14 @@ def _write_parts(writer: DatasetWriter, kept: pd.DataFrame, rejected: pd.DataFra
     for index, start in enumerate(starts):
         writer.write_part(index, table.iloc[start : start + rows], {}, rejected if index == 0 else None)
     return len(starts)
+
+
+def _sexes(column: pd.Series) -> pd.Series:
+    """Sexes as recorded; other words are no sex, and may be a name: they become unknown, and are counted."""
+    strange = column.notna() & ~column.astype("str").str.strip().str.lower().isin(SEXES)
+    if strange.any():
+        print(f"sex: {int(strange.sum())} of {len(column)} values are none and are left out")
+    return column.mask(strange)
 
 
 def _check_targets(table: pd.DataFrame, spec: TaskSpec) -> None:
@@ -108,53 +127,29 @@ def _check_targets(table: pd.DataFrame, spec: TaskSpec) -> None:
 
 
 def _digest(load: Load, item: tuple[str, int]) -> str | None:
-    """SHA-256 of one sample as it lies in the source; None when the file is missing."""
+    """SHA-256 of one sample as it lies in the source; None when the file is missing, empty when it can't be read."""
     try:
-        raw = content(load(*item))
+        return hashlib.sha256(content(load(*item))).hexdigest()
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return None
-    except Unusable:  # clean says why; until then the sample is known by its place
-        raw = f"unusable:{item}".encode()
-    return hashlib.sha256(raw).hexdigest()
+    except (Unusable, OSError):
+        return ""
 
 
 def _digests(load: Load, table: pd.DataFrame) -> list[str | None]:
     items = list(zip(table["file"], table["row"].astype(int), strict=True))
-    if items:
-        load(*items[0]) if table["row"].max() > 0 else None  # unpack an archive once, before the threads ask for it
-    return list(progress(each_sample(partial(_digest, load), items), "reading", total=len(items)))
+    found = list(progress(each_sample(partial(_digest, load), items), "reading", total=len(items)))
+    # Clean says why one can't be read. Until then its place stands for it: a digest of a file's name could be guessed.
+    return [
+        hashlib.sha256(f"unusable:{place}".encode()).hexdigest() if digest == "" else digest
+        for place, digest in enumerate(found)
+    ]
 
 
 def _sample_ids(digests: pd.Series) -> pd.Series:
     """16 hex digits of the content's digest, with -1, -2 … for repeats: free of names, and stable as data grow."""
     repeat = digests.groupby(digests).cumcount()
     return digests.str[:16] + repeat.map(lambda n: f"-{n}" if n else "")
-
-
-def _splits(table: pd.DataFrame, split: Split) -> pd.Series:
-    """train, validation or test for every row."""
-    if split.method == "given":
-        unknown = int(table["split"].isna().sum())
-        if unknown:
-            raise DataError(
-                "split.method: given",
-                expected="a split for every sample",
-                found=f"{unknown} of {len(table)} samples without one",
-                todo="set split.method: hash, or name the column in source.columns.split",
-            )
-        return table["split"]
-    # Where no patient is known the content stands for itself, so that equal films stay on one side.
-    group = table["sha256"] if split.by == "sample" else table["patient"].fillna(table["sha256"])
-    position = group.map(lambda name: _position(split.seed, str(name))).to_numpy()
-    names: NDArray[np.str_] = np.select(
-        [position < split.test, position < split.test + split.validation], ["test", "validation"], "train"
-    )
-    return pd.Series(names, index=table.index)
-
-
-def _position(seed: int, group: str) -> float:
-    """Where SHA-256 puts a patient between 0 and 1: independent of any key and of everyone else."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{group}".encode()).digest()[:8]) / 2**64
 
 
 def _pseudonyms(patients: pd.Series, source: Source) -> tuple[pd.Series, str | None]:
@@ -175,6 +170,6 @@ def _missing_rows(missing: pd.DataFrame) -> pd.DataFrame:
 
 
 def _raw_digest(table: pd.DataFrame) -> str:
-    """What was read: contents and the table's columns, file names left out."""
-    columns = table.drop(columns=["file", "row"]).sort_values("sample_id").to_csv(index=False)
+    """What was read: contents and the table's columns, file names and what is forgotten left out."""
+    columns = table.drop(columns=["file", "row", *FORGOTTEN]).sort_values("sample_id").to_csv(index=False)
     return hashlib.sha256(columns.encode()).hexdigest()

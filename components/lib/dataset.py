@@ -13,14 +13,16 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -30,6 +32,7 @@ from components.lib.settings import Settings
 
 FORMAT: Literal[1] = 1
 WRITE_AGAIN = "run the step that writes it again: dvc repro"
+SPLITS = ("train", "validation", "test")
 REJECTED_COLUMNS = ("sample_id", "split", "reason", "place")
 
 
@@ -153,10 +156,16 @@ class Dataset:
 
 
 class DatasetWriter:
-    """Writes a dataset into a directory that becomes visible when it is complete (see `lib.output`)."""
+    """Writes a dataset into a directory that becomes visible when it is complete (see `lib.output`).
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Args:
+        path: the directory.
+        attempt: a word of its own for everyone who may write the same part at the same time, as on a cluster that
+            lost sight of a worker: the first to finish it counts. Empty: one writer a part.
+    """
+
+    def __init__(self, path: Path, attempt: str = "") -> None:
+        self.path, self._attempt = path, attempt
 
     def has_part(self, index: int) -> bool:
         """Whether an earlier, interrupted run already finished this part."""
@@ -167,15 +176,26 @@ class DatasetWriter:
     ) -> None:
         """Write one part, complete or not at all."""
         final = self.path / _part_name(index)
-        work = self.path / f".{final.name}"
+        work = self.path / f".{final.name}{self._attempt}"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
         samples.reset_index(drop=True).to_parquet(work / "samples.parquet", index=False)
         for name, array in arrays.items():
             np.save(work / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
         (no_rejected() if rejected is None else rejected).to_parquet(work / "rejected.parquet", index=False)
-        shutil.rmtree(final, ignore_errors=True)  # of an interrupted run whose caller writes it afresh
-        work.replace(final)
+        if not self._attempt:
+            shutil.rmtree(final, ignore_errors=True)  # of an interrupted run whose caller writes it afresh
+        try:
+            work.replace(final)
+        except OSError:
+            if not (self._attempt and final.is_dir()):
+                raise
+            shutil.rmtree(work, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Remove what attempts left behind that died or came second."""
+        for left in self.path.glob(".part-*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     def finish(
         self,
@@ -190,17 +210,15 @@ class DatasetWriter:
         lineage: Mapping[str, str],
     ) -> DatasetInfo:
         """Write dataset.json, the last file: with it the dataset is complete."""
-        folders = [self.path / _part_name(i) for i in range(parts)]
-        tables = [pd.read_parquet(folder / "samples.parquet", columns=["split", "patient"]) for folder in folders]
-        samples = pd.concat(tables, ignore_index=True) if tables else empty_samples()
+        rows, counts, patients = self._counted(parts)
         info = DatasetInfo(
             task=task,
             step=step,
-            rows=tuple(len(table) for table in tables),
+            rows=rows,
             arrays=dict(arrays),
             targets=dict(targets),
-            counts=_per_split(samples["split"].groupby(samples["split"]).size()),
-            patients=_per_split(samples.groupby("split")["patient"].nunique()),
+            counts=counts,
+            patients=patients,
             synthetic=synthetic,
             key_fingerprint=key_fingerprint,
             lineage=dict(sorted(lineage.items())),
@@ -209,6 +227,21 @@ class DatasetWriter:
         text = json.dumps(info.model_dump(), indent=2, sort_keys=True) + "\n"
         (self.path / "dataset.json").write_text(text, encoding="utf-8")
         return info
+
+    def _counted(self, parts: int) -> tuple[tuple[int, ...], dict[str, int], dict[str, int]]:
+        """Rows of each part; samples and known patients per split. One part at a time is in memory."""
+        rows, counts = [], dict.fromkeys(SPLITS, 0)
+        patients: dict[str, list[Any]] = {split: [] for split in SPLITS}
+        for index in range(parts):
+            file = self.path / _part_name(index) / "samples.parquet"
+            table = pd.read_parquet(file, columns=["split", "patient"])
+            rows.append(len(table))
+            for split in SPLITS:
+                of_split = table.loc[table["split"] == split, "patient"]
+                counts[split] += len(of_split)
+                patients[split].append(pa.array(of_split.dropna().unique(), pa.large_string()))
+        known = {split: len(pa.chunked_array(some, pa.large_string()).unique()) for split, some in patients.items()}
+        return tuple(rows), counts, known
 
 
 def read_parquet(file: Path, columns: list[str] | None = None) -> pd.DataFrame:
@@ -220,8 +253,34 @@ def read_parquet(file: Path, columns: list[str] | None = None) -> pd.DataFrame:
     try:
         return pd.read_parquet(file, columns=columns)
     except (OSError, ValueError) as error:  # Arrow's own errors are of these two
-        found = " ".join(str(error).split())[:160]
-        raise DataError(str(file), expected="a readable Parquet table", found=found, todo=WRITE_AGAIN) from None
+        raise _unreadable(file, error) from None
+
+
+def _unreadable(file: Path, error: Exception) -> DataError:
+    found = " ".join(str(error).split())[:160]
+    return DataError(str(file), expected="a readable Parquet table", found=found, todo=WRITE_AGAIN)
+
+
+def read_rows(file: Path, columns: list[str], rows: Iterable[int]) -> Iterator[pd.DataFrame]:
+    """A table that a step wrote, from its start, so many rows at a time; less where it ends.
+
+    Raises:
+        DataError: it can't be read.
+    """
+    try:
+        with pq.ParquetFile(file, buffer_size=1 << 20) as table:
+            lost = [name for name in columns if name not in table.schema_arrow.names]
+            if lost:
+                raise ValueError(f"no column {', '.join(lost)}")
+            batches = table.iter_batches(4096, columns=columns)
+            held = table.schema_arrow.empty_table().select(columns)
+            for count in rows:
+                while len(held) < count and (batch := next(batches, None)) is not None:
+                    held = pa.concat_tables([held, pa.Table.from_batches([batch])])
+                yield held.slice(0, count).to_pandas()
+                held = held.slice(count)
+    except (OSError, ValueError) as error:  # Arrow's own errors are of these two
+        raise _unreadable(file, error) from None
 
 
 def empty_samples() -> pd.DataFrame:
@@ -259,10 +318,6 @@ def _digest(path: Path) -> str:
         if file.suffix in (".parquet", ".npy"):
             digest.update(f"{file.relative_to(path).as_posix()}:{file_digest(file)}\n".encode())
     return digest.hexdigest()
-
-
-def _per_split(counts: pd.Series) -> dict[str, int]:
-    return {split: int(counts.get(split, 0)) for split in ("train", "validation", "test")}
 
 
 def _part_name(index: int) -> str:

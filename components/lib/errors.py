@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class MedpipeError(Exception):
@@ -20,8 +21,17 @@ class MedpipeError(Exception):
         super().__init__(where, expected, found, todo)
         self.where, self.expected, self.found, self.todo = where, expected, found, todo
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it travels between processes: by default an exception with keyword arguments can't be made again."""
+        return _again, (type(self), self.args)
+
     def __str__(self) -> str:
         return f"{self.where}\n  expected: {self.expected}\n  found:    {self.found}\n  to do:    {self.todo}"
+
+
+def _again(error: type[MedpipeError], parts: tuple[str, str, str, str]) -> MedpipeError:
+    where, expected, found, todo = parts
+    return error(where, expected=expected, found=found, todo=todo)
 
 
 class SpecError(MedpipeError):

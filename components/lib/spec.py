@@ -24,7 +24,7 @@ from components.lib.spec_errors import explain
 Share = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 SPLITS = ("train", "validation", "test")
-DATASET_COLUMNS = ("sample_id", "parent_id", "file", "row", *ATTRIBUTES, "sha256", "synthetic")
+DATASET_COLUMNS = ("sample_id", "parent_id", "file", "row", *ATTRIBUTES, "fold", "sha256", "synthetic")
 
 
 def _files(folder: str) -> list[str]:
@@ -37,19 +37,30 @@ class Split(Settings):
 
     by: Literal["patient", "sample"] = "patient"
     """What may not be torn apart. `patient` falls back to the sample where no patient is known, and says so."""
-    method: Literal["hash", "given"] = "hash"
-    """`hash`: SHA-256 of seed and patient; `given`: the source's own splits."""
+    method: Literal["hash", "stratified", "given", "site", "time"] = "hash"
+    """`hash`: SHA-256 of seed and patient; nobody changes sides when data are added. `stratified`: every class of the
+    first target that has classes alike on all sides; added data may move patients. `given`: the source's own splits.
+    `site`: whole sites are held out. `time`: by `source.columns.date`, the latest patients are test, those before them
+    validation; a patient's first sample counts."""
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    """Share of patients for validation (method hash)."""
+    """Share of patients for validation (not for `given`)."""
     test: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    """Share of patients for test (method hash)."""
+    """Share of patients for test (not for `given`)."""
+    validation_sites: tuple[str, ...] = ()
+    """Sites that are validation (method site). Empty: the smallest ones, up to the share of `validation`."""
+    test_sites: tuple[str, ...] = ()
+    """Sites that are test (method site). Empty: the smallest ones, up to the share of `test`."""
+    folds: Annotated[int, Field(ge=0, le=100)] = 0
+    """Folds of the samples of train and validation, for cross-validation: patients whole, classes alike. 0: none."""
     seed: int = 7
     """Another seed, another split."""
     shared_patients: Literal["report", "drop_from_train", "fail"] = "fail"
-    """When a patient stands on two sides (only a given split can do that)."""
+    """When a patient, or a study, stands on two sides (a given split and one by site can do that)."""
     exact_duplicates: Literal["report", "drop_from_train", "fail"] | None = None
     """When the same content stands on two sides. Null: `drop_from_train`, but `report` for tables, where two patients
     may well have equal rows."""
+    near_duplicates: Literal["report", "drop_from_train", "fail"] = "report"
+    """When a picture stands on two sides that is the same but for brightness, noise or compression."""
 
     @model_validator(mode="after")
     def _leaves_train(self) -> Split:
@@ -57,12 +68,29 @@ class Split(Settings):
             raise ValueError("validation + test must leave a share for train (their sum is below 1)")
         return self
 
+    @model_validator(mode="after")
+    def _belongs(self) -> Split:
+        """Refuse what the chosen method has no use for."""
+        if self.folds == 1:
+            raise _wrong("split.folds", "0, or 2 and more", "1")
+        for key, sites in (("validation_sites", self.validation_sites), ("test_sites", self.test_sites)):
+            if sites and self.method != "site":
+                raise _wrong(f"split.{key}", "`split.method: site`, which alone holds sites out", self.method)
+        both = sorted({*self.validation_sites} & {*self.test_sites})
+        if both:
+            raise _wrong("split.validation_sites", "sites that are no test sites", ", ".join(both))
+        return self
+
 
 class Clean(Settings):
-    """What cleaning may reject before it stops the run."""
+    """What cleaning may reject before it stops the run, and what it looks for in what is left."""
 
     maximum_rejected: Share = 0.05
     """Highest share of unusable samples."""
+    shortcuts: Literal["report", "fail", "off"] = "report"
+    """When a plain model can tell the classes from the edges of the pictures, their size or their site."""
+    suspects: Annotated[int, Field(ge=0, le=1000)] = 20
+    """At most so many samples are listed whose label looks wrong; 0: none is looked for."""
 
 
 class Offline(Settings):
@@ -184,6 +212,7 @@ class TaskSpec(Settings):
                 raise _wrong(f"evaluate.gates.{gate}", expected, f"no such target{nearest(target, self.targets)}")
         self._check_targets()
         self._check_source()
+        self._check_split()
         self._check_train()
         return self
 
@@ -201,6 +230,15 @@ class TaskSpec(Settings):
             raise _wrong("source.synthetic", f"{told}, since the task has `phantom: {self.phantom.kind}`", found)
         if not self.source.public_key:
             raise _wrong("source.public_key", "true, since the task has a `phantom:`", "false")
+
+    def _check_split(self) -> None:
+        """Refuse a method of splitting that lacks what it goes by."""
+        if self.split.method == "stratified" and not any(kind.class_names for kind in self.targets.values()):
+            raise _wrong("split.method", "another method, since no target has classes", "stratified")
+        columns = getattr(self.source, "columns", None)
+        if self.split.method == "time" and (columns is None or columns.date is None):
+            found = "none" if columns is not None else f"the reader {self.source.reader}, which knows no dates"
+            raise _wrong("source.columns.date", "the column of dates, for `split.method: time`", found)
 
     def _check_train(self) -> None:
         """Refuse an architecture that isn't for this input, and settings that no target of the task uses."""

@@ -139,6 +139,36 @@ def test_processes_and_parts_change_nothing(tmp_path: Path, monkeypatch: pytest.
     )
 
 
+@pytest.mark.parametrize("change", ["in another order", "with more samples"])
+def test_the_way_back_is_by_sample(tmp_path: Path, change: str) -> None:
+    folder = ingested(tmp_path, rows_per_part=25)
+    whole = run(folder).info
+    shutil.rmtree(folder / "cleaned")
+    file = folder / "private" / "sources.parquet"
+    sources = pd.read_parquet(file)
+    more = pd.DataFrame({"sample_id": ["unknown"], "file": ["nowhere.png"], "row": [0]})
+    changed = sources[::-1] if change == "in another order" else pd.concat([more, sources], ignore_index=True)
+    changed.to_parquet(file, index=False)
+    assert run(folder).info == whole
+
+
+def test_what_a_dead_attempt_left_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = ingested(tmp_path, rows_per_part=25)
+    left = killed(folder, monkeypatch)
+    (left / ".part-00001-of-a-dead-worker").mkdir()
+    (left / ".part-00001-of-a-dead-worker" / "image.npy").write_bytes(b"half of it")
+    run(folder)
+    assert not list((folder / "cleaned").glob(".part-*"))
+
+
+def test_the_first_of_two_attempts_at_a_part_counts(tmp_path: Path) -> None:
+    table = pd.DataFrame({"sample_id": ["a"], "patient": ["p"], "split": ["train"]})
+    for attempt in ("-first", "-second"):
+        DatasetWriter(tmp_path, attempt).write_part(0, table.assign(sample_id=attempt), {})
+    assert [path.name for path in tmp_path.iterdir()] == ["part-00000"]
+    assert list(pd.read_parquet(tmp_path / "part-00000" / "samples.parquet")["sample_id"]) == ["-first"]
+
+
 def test_no_way_back_to_the_files(tmp_path: Path) -> None:
     folder = ingested(tmp_path)
     shutil.rmtree(folder / "private")

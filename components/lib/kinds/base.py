@@ -84,6 +84,8 @@ class InputKind(Settings, ABC):
     """Quality columns that `clean` writes, with the range each must lie in."""
     serving_packages: ClassVar[tuple[str, ...]] = ()
     """What a served version of this kind imports beside what every version does."""
+    volumes: ClassVar[bool] = False
+    """Whether `clean` takes arrays with a depth, (D, H, W)."""
     equal_is_same: ClassVar[bool] = True
     """Whether equal content means one and the same sample; two patients may well have equal rows of a table."""
     noun: ClassVar[str]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import warnings
 import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from components.lib.errors import DataError, nearest
 from components.lib.kinds.table import UNKNOWN
@@ -19,8 +23,39 @@ SPLIT_NAMES = {
 }  # fmt: skip
 
 
-def read_csv(path: Path, separator: str = ",") -> pd.DataFrame:
+def read_table(path: Path, content: bytes | None = None) -> pd.DataFrame:
+    """A table as text: Parquet where its name ends in .parquet, whatever the case, else CSV.
+
+    Args:
+        path: the table; for its suffix and for errors alone where its content is given.
+        content: its bytes, where it lies inside an archive.
+
+    Raises:
+        DataError: it is missing, or no table of that format.
+    """
+    if path.suffix.lower() != ".parquet":
+        return read_csv(path, content=content)
+    try:
+        table = pq.read_table(path if content is None else pa.BufferReader(content))
+        # A null becomes the empty word, which a CSV has in its place.
+        text = {name: table[name].cast(pa.string()).to_pandas() for name in table.column_names}
+        return pd.DataFrame({name: column.fillna("").astype("str") for name, column in text.items()})
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise DataError(
+            str(path),
+            expected="a Parquet table of words and numbers, every column once",
+            found=" ".join(str(error).split())[:160],
+            todo="check `source:` in the task file, and the table",
+        ) from None
+
+
+def read_csv(path: Path, separator: str = ",", *, content: bytes | None = None) -> pd.DataFrame:
     """A CSV table as text, nothing of it taken for unknown; one that ends in .gz is unpacked.
+
+    Args:
+        path: the table; for its suffix and for errors alone where its content is given.
+        separator: what stands between two cells.
+        content: its bytes, where it lies inside an archive.
 
     Raises:
         DataError: it is missing, no CSV, or has rows longer than its first line.
@@ -30,8 +65,9 @@ def read_csv(path: Path, separator: str = ",") -> pd.DataFrame:
             # Without index_col pandas takes the first column of such rows away; with it, it only warns.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(
-                path, sep=separator, dtype="str", encoding="utf-8-sig", keep_default_na=False, index_col=False
-            )
+                path if content is None else io.BytesIO(_unpacked(content, path)),
+                sep=separator, dtype="str", encoding="utf-8-sig", keep_default_na=False, index_col=False,
+            )  # fmt: skip
     except (OSError, ValueError, EOFError, zlib.error, pd.errors.ParserWarning) as error:
         raise DataError(
             str(path),
@@ -39,6 +75,10 @@ def read_csv(path: Path, separator: str = ",") -> pd.DataFrame:
             found=" ".join(str(error).split())[:160],
             todo="check `source:` in the task file, and the table",
         ) from None
+
+
+def _unpacked(content: bytes, path: Path) -> bytes:
+    return gzip.decompress(content) if path.suffix.lower() == ".gz" else content
 
 
 def known_text(values: pd.Series, classes: Collection[str] = ()) -> pd.Series:
@@ -78,14 +118,19 @@ def require_columns(rows: pd.DataFrame, path: Path, wanted: Collection[str]) -> 
     """Refuse a table that lacks a column.
 
     Raises:
-        DataError: with the nearest column there is.
+        DataError: with the columns there are, and the nearest. Where none is known the first line may be a patient's
+            row: it is not repeated.
     """
+    there = [str(name) for name in rows.columns]
+    header = {*map(str.lower, there)} & {*map(str.lower, wanted), *ATTRIBUTES}
     for column in wanted:
         if column not in rows:
             raise DataError(
                 f"{path}, first line",
                 expected=f"a column {column!r}",
-                found=f"{', '.join(map(str, rows.columns))}{nearest(column, map(str, rows.columns))}",
+                found=f"{', '.join(there)}{nearest(column, there)}"
+                if header or nearest(column, there)
+                else f"{len(there)} columns, none of them known; is the first line the names of the columns?",
                 todo="rename the column, or name it in `source.columns`, `inputs` or `targets` of the task file",
             )
 

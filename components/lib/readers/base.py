@@ -19,7 +19,7 @@ Load = Callable[[str, int], Raw]
 """Reads one sample by the file and row of its line in the index."""
 Inputs = Mapping[str, InputKind]
 Targets = Mapping[str, TargetKind]
-ATTRIBUTES = ("patient", "split", "site", "sex", "age")
+ATTRIBUTES = ("patient", "split", "site", "sex", "age", "study", "date")
 
 
 class Columns(Settings):
@@ -35,6 +35,10 @@ class Columns(Settings):
     """Sex as recorded."""
     age: str | None = "age"
     """Age in years."""
+    study: str | None = None
+    """Examination that a sample belongs to; no study stands on two sides. Forgotten after ingest."""
+    date: str | None = None
+    """When the sample was taken, as 2024-01-31 or 20240131, for `split.method: time`. Forgotten after ingest."""
 
 
 class Source(Settings, ABC):
@@ -64,7 +68,8 @@ class Source(Settings, ABC):
 
         Returns:
             columns file (relative to raw), row (place inside the file, 0 where a file is one sample), patient, split,
-            site, sex, age (null = unknown), and one column per target as the raw data have it (null = unknown).
+            site, sex, age, study, date (null = unknown), and one column per target as the raw data have it (null =
+            unknown).
 
         Raises:
             DataError: the data as a whole can't be read or lack something.

@@ -1,24 +1,41 @@
-"""A folder of PNG, JPEG, TIFF or BMP files: with an index CSV beside them, or one folder per class.
+"""A folder of PNG, JPEG, TIFF, BMP or DICOM files: with an index table beside them, or one folder per class.
 
-    index.csv                       columns path, one per target; patient, split, site, sex, age where known
+    index.csv or index.parquet      columns path, one per target; patient, split, site, sex, age where known
     <class>/<file>                  without an index; the folder's name is the class
     <split>/<class>/<file>          the same with given splits (train, val, validation, test, training, testing)
 
-Subfolders below a class are read too. Files are named relative to the folder, with "/" between the parts.
+Subfolders below a class are read too, and so are links to folders, each folder once; what is hidden (`.name`, and what
+a Mac packs into `__MACOSX`) is not. Files are named relative to the folder, with "/" between the parts. A path of the
+index that isn't there is taken for the one file that differs in capitals, in how accents are composed, or in "\\" for
+"/".
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+import errno
+import os
+import stat
+import unicodedata
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
 import pandas as pd
 
-from components.lib.errors import DataError
-from components.lib.readers._tables import SPLIT_NAMES, index_of, read_csv, with_attributes
+from components.lib.errors import DataError, Unusable
+from components.lib.readers._tables import SPLIT_NAMES, index_of, read_table, with_attributes
 from components.lib.readers.base import Columns, Inputs, Load, Source, Targets
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
+READ = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"}
+NOT_READ = {".gif", ".webp", ".jp2", ".heic", ".avif"}
+"""Pictures, too: they become rows, and cleaning says why they can't be used."""
+FORMATS = "PNG, JPEG, TIFF, BMP or DICOM"
+LARGEST = 500_000_000
+"""Bytes of one file; the largest films have 100 million."""
+# A file that is there and can't be read is a finding about a sample. Others, such as too many open files, are not.
+OF_THE_FILE = {errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO}
+NAMED_AT_MOST = 5
 
 
 class FolderColumns(Columns):
@@ -29,18 +46,22 @@ class FolderColumns(Columns):
 
 
 class Folder(Source):
-    """A folder of PNG, JPEG, TIFF or BMP files: with an index CSV beside them, or one folder per class."""
+    """A folder of PNG, JPEG, TIFF, BMP or DICOM files: with an index table beside them, or one folder per class."""
 
     reader: Literal["folder"]
     index: str | None = None
-    """CSV beside the images; null: class folders."""
+    """Table beside the images, .csv or .parquet; null: class folders."""
     columns: FolderColumns = FolderColumns()
     """Column names of the index."""
 
     raw_type: ClassVar[type] = bytes
 
     def samples(self, raw: Path, inputs: Inputs, targets: Targets) -> pd.DataFrame:
-        """One row a file, sorted by path; also DataError for a path that leaves the folder."""
+        """One row a file, sorted by path.
+
+        Also DataError for a path that leaves the folder, a file that stands twice in the index, and a folder that
+        can't be listed.
+        """
         if not raw.is_dir():
             raise DataError(
                 str(raw),
@@ -48,45 +69,120 @@ class Folder(Source):
                 found="a file" if raw.exists() else "no such folder",
                 todo="set source.path in the task file, or make the data first",
             )
-        table = self._from_csv(raw, targets) if self.index else _from_folders(raw, list(targets))
-        if table.empty:
-            raise DataError(
-                str(raw),
-                expected="at least one PNG, JPEG, TIFF or BMP file",
-                found="none",
-                todo="check source.path and source.index in the task file",
-            )
-        return table.assign(row=0).sort_values("file", kind="stable", ignore_index=True)
+        if not self.index:
+            return from_names(names_below(raw), raw, targets)
+        path = raw / self.index
+        rows = read_table(path)
+        return from_index(
+            rows, path, self.columns, targets, lambda name: os.path.lexists(raw / name), partial(names_below, raw)
+        )
 
     def opener(self, raw: Path, inputs: Inputs) -> Load:
-        """Reads one file's bytes."""
+        """Reads one file's bytes; also Unusable for one that is there and can't be read, or is no plain file."""
 
         def load(file: str, row: int) -> bytes:
-            return (raw / file).read_bytes()
+            return read_file(raw / file)
 
         return load
 
-    def _from_csv(self, raw: Path, targets: Targets) -> pd.DataFrame:
-        path = raw / str(self.index)
-        table = index_of(read_csv(path), path, {"file": self.columns.path}, targets, self.columns)
-        escaping = [f for f in table["file"].fillna("") if not f or Path(f).is_absolute() or ".." in Path(f).parts]
-        if escaping:
-            raise DataError(
-                str(path),
-                expected="paths relative to the folder, inside it",
-                found=f"{len(escaping)} empty or leading outside",
-                todo="correct the path column",
-            )
-        return table
+
+def read_file(path: Path) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        OSError: it isn't there, or the machine fails.
+        Unusable: it can't be read, is no plain file, or too large for a picture.
+    """
+    try:
+        told = path.stat()
+        if stat.S_ISDIR(told.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(told.st_mode):  # to read from a pipe would wait for ever
+            raise Unusable("unreadable: no plain file")
+        if told.st_size > LARGEST:
+            raise Unusable(f"too large: a file of at most {LARGEST // 1_000_000} MB is read")
+        return path.read_bytes()
+    except OSError as error:
+        if error.errno not in OF_THE_FILE:
+            raise
+        raise Unusable(f"unreadable: {os.strerror(error.errno)}") from None
+    except ValueError:  # a zero byte in the name
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
 
 
 def pictures(folder: Path) -> list[Path]:
-    """Picture files below a folder, sorted; not `._name`, which a Mac leaves beside each file it packs."""
-    found = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    return sorted(p for p in found if p.is_file())
+    """Picture files below a folder, whatever the case of their suffix, sorted; hidden ones left out.
+
+    Raises:
+        DataError: a folder that can't be listed.
+    """
+    return sorted(folder / name for name in names_below(folder) if is_picture(name))
 
 
-def _from_folders(raw: Path, targets: list[str]) -> pd.DataFrame:
+def is_picture(name: str) -> bool:
+    """Whether a relative path is that of a picture: by its suffix, and not hidden."""
+    path = PurePosixPath(name)
+    return path.suffix.lower() in READ | NOT_READ and not any(map(is_hidden, path.parts))
+
+
+def is_hidden(part: str) -> bool:
+    """Whether one part of a path is what systems hide, or leave beside the files they pack."""
+    return part.startswith(".") or part == "__MACOSX"
+
+
+def names_below(folder: Path) -> list[str]:
+    """Relative paths of all files below a folder that aren't hidden; every folder once, whatever links lead to it.
+
+    Raises:
+        DataError: a folder that can't be listed: nobody knows what is missing then.
+    """
+    names: list[str] = []
+    seen: set[tuple[int, int]] = set()
+    plain, linked = [""], list[str]()
+    while plain or linked:
+        # Links last and in order, so that a folder keeps its own name where it has one in here.
+        below = plain.pop() if plain else linked.pop(0)
+        try:
+            told = (folder / below).stat()
+            if (told.st_dev, told.st_ino) in seen:
+                continue
+            seen.add((told.st_dev, told.st_ino))
+            with os.scandir(folder / below) as entries:
+                found = sorted((each for each in entries if not is_hidden(each.name)), key=lambda each: each.name)
+        except OSError as error:
+            raise DataError(
+                str(folder / below),
+                expected="a folder you may list",
+                found=os.strerror(error.errno or 0),
+                todo="change its owner or mode (ls -ld shows them), or move it out of source.path",
+            ) from None
+        for entry in found:
+            name = f"{below}/{entry.name}" if below else entry.name
+            if _is_folder(entry):
+                (linked if entry.is_symlink() else plain).append(name)
+            else:
+                names.append(name)
+    return names
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or into a folder that is closed: reading it will tell
+        return False
+
+
+def from_names(names: Iterable[str], where: Path, targets: Targets) -> pd.DataFrame:
+    """The index of pictures whose folders say their class, as `Source.samples` returns it.
+
+    Args:
+        names: relative paths of files; those of pictures count.
+        where: they were found, for errors.
+        targets: of the task.
+
+    Raises:
+        DataError: several targets, no picture, or a name that is no UTF-8.
+    """
     if len(targets) != 1:
         raise DataError(
             "targets",
@@ -94,11 +190,95 @@ def _from_folders(raw: Path, targets: list[str]) -> pd.DataFrame:
             found=", ".join(targets),
             todo="write an index CSV with a column for each target",
         )
-    files = [p.relative_to(raw) for p in pictures(raw)]
+    (target,) = targets
+    found = list(filter(is_picture, names))
+    # Bytes that are no UTF-8 stand in a name as half characters, which no table can hold.
+    strange = sum(any("\ud800" <= sign <= "\udfff" for sign in name) for name in found if not name.isascii())
+    if strange:
+        raise DataError(
+            str(where),
+            expected="names of files in UTF-8",
+            found=f"{strange} in another encoding",
+            todo="rename them (convmv -f latin1 -t utf8 -r --notest FOLDER)",
+        )
     records = []
-    for file in files:
-        parts = file.parts[:-1]
+    for name in found:
+        parts = PurePosixPath(name).parts[:-1]
         split = SPLIT_NAMES.get(parts[0].lower()) if parts else None
         below = parts[1:] if split else parts
-        records.append({"file": file.as_posix(), "split": split, targets[0]: below[0] if below else None})
-    return with_attributes(pd.DataFrame(records, columns=["file", "split", targets[0]]))
+        records.append({"file": name, "split": split, target: below[0] if below else None})
+    return _finished(with_attributes(pd.DataFrame(records, columns=["file", "split", target])), where)
+
+
+def from_index(
+    rows: pd.DataFrame, path: Path, columns: FolderColumns, targets: Targets,
+    exists: Callable[[str], bool], everything: Callable[[], Iterable[str]],
+) -> pd.DataFrame:  # fmt: skip
+    """The index of pictures that a table names, as `Source.samples` returns it.
+
+    Args:
+        rows: the table, as text.
+        path: of the table, for errors.
+        columns: what its columns are called.
+        targets: of the task.
+        exists: whether there is a file of that relative path.
+        everything: all relative paths; asked for only where one of the table isn't there.
+
+    Raises:
+        DataError: a column is missing, a path leads outside, a file is named twice, or there is no row.
+    """
+    table = index_of(rows, path, {"file": columns.path}, targets, columns)
+    if any(map(leads_outside, table["file"].fillna(""))):
+        raise DataError(
+            str(path),
+            expected="paths relative to the folder, inside it",
+            found=f"{sum(map(leads_outside, table['file'].fillna('')))} empty or leading outside",
+            todo="correct the path column",
+        )
+    table["file"] = _as_they_lie([PurePosixPath(file).as_posix() for file in table["file"]], exists, everything)
+    twice = table.index[table["file"].duplicated(keep=False)]
+    if len(twice):
+        # Which of the two is meant, nobody can say; and with one label each, a film would stand twice in a split.
+        more = ", …" if len(twice) > NAMED_AT_MOST else ""
+        raise DataError(
+            str(path),
+            expected="every file once",
+            found=f"{len(twice)} rows that name a file another row names, too: rows "
+            f"{', '.join(str(row + 1) for row in twice[:NAMED_AT_MOST])}{more} below the names of the columns",
+            todo="keep one row a file; several findings of a film are several columns",
+        )
+    return _finished(table, path)
+
+
+def leads_outside(name: str) -> bool:
+    """Whether a path is empty, absolute or leaves its folder, on any system."""
+    parts = name.replace("\\", "/").split("/")
+    return not name or not parts[0] or ".." in parts or (len(parts[0]) == 2 and parts[0][1] == ":")
+
+
+def _as_they_lie(files: list[str], exists: Callable[[str], bool], everything: Callable[[], Iterable[str]]) -> list[str]:
+    """The paths, those that aren't there replaced by the one that differs in spelling alone."""
+    lost = [file for file in files if not exists(file)]
+    if not lost:
+        return files
+    spelt: dict[str, str | None] = {}
+    for name in everything():
+        spelt[_spelling(name)] = None if _spelling(name) in spelt else name
+    found = {file: spelt.get(_spelling(file)) or file for file in lost}
+    return [found.get(file, file) for file in files]
+
+
+def _spelling(name: str) -> str:
+    """A path without what systems spell differently: capitals, composed accents, the sign between folders."""
+    return unicodedata.normalize("NFC", name.replace("\\", "/")).casefold()
+
+
+def _finished(table: pd.DataFrame, where: Path) -> pd.DataFrame:
+    if table.empty:
+        raise DataError(
+            str(where),
+            expected=f"at least one {FORMATS} file",
+            found="none",
+            todo="check source.path and source.index in the task file",
+        )
+    return table.assign(row=0).sort_values("file", kind="stable", ignore_index=True)

@@ -1,11 +1,14 @@
-"""MedMNIST archives: {train,val,test}_images (N, H, W[, C]) uint8 or uint16, {train,val,test}_labels (N,) or (N, 1).
+"""MedMNIST archives: {train,val,test}_images and {train,val,test}_labels, (N,) or (N, 1).
 
-Label k is the k-th class of the task's one target. The archive names no patients; its splits are in the `split` column.
+Images are pictures (N, H, W) or (N, H, W, 1|3), or volumes (N, D, H, W), uint8 or uint16; whether volumes are taken is
+for the task's input to say. A last axis of 1 or 3 is one of colours. Label k is the k-th class of the task's one
+target. The archive names no patients; its splits are in the `split` column.
 Format: Yang et al., Scientific Data 2023, doi:10.1038/s41597-022-01721-8.
 """
 
 from __future__ import annotations
 
+import threading
 import zipfile
 import zlib
 from pathlib import Path
@@ -22,14 +25,17 @@ SPLIT_NAMES = {"train": "train", "val": "validation", "test": "test"}
 
 
 class Archive(Source):
-    """A MedMNIST archive (.npz) of pictures."""
+    """A MedMNIST archive (.npz) of pictures or volumes."""
 
     reader: Literal["npz"]
 
     raw_type: ClassVar[type] = np.ndarray
 
     def samples(self, raw: Path, inputs: Inputs, targets: Targets) -> pd.DataFrame:
-        """One row a picture, in the archive's order; also DataError for objects inside, a label without a class."""
+        """One row a picture or volume, in the archive's order.
+
+        Also DataError for objects inside, a label without a class, and volumes where the input takes pictures.
+        """
         if len(targets) != 1:
             raise DataError(
                 "targets",
@@ -41,13 +47,7 @@ class Archive(Source):
         frames = []
         for prefix, split in SPLIT_NAMES.items():
             images, labels = read_array(raw, f"{prefix}_images"), read_array(raw, f"{prefix}_labels")
-            if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
-                raise DataError(
-                    f"{raw}, {prefix}_images",
-                    expected="pictures (N, H, W) or (N, H, W, 3)",
-                    found=f"an array of shape {images.shape}",
-                    todo="use a set of pictures; volumes are not read yet",
-                )
+            _check_shape(images, inputs, f"{raw}, {prefix}_images")
             if labels.ndim == 2 and labels.shape[1] == 1:
                 labels = labels[:, 0]
             if labels.shape != images.shape[:1]:
@@ -65,16 +65,39 @@ class Archive(Source):
         return table.assign(**{column: None for column in ATTRIBUTES if column not in table})
 
     def opener(self, raw: Path, inputs: Inputs) -> Load:
-        """Reads one picture as an array; each split is unpacked once a process."""
+        """Reads one picture (H, W) or (H, W, C), or volume (D, H, W); each split is unpacked once a process."""
         unpacked: dict[str, Array] = {}
+        unpacking = threading.Lock()
 
         def load(file: str, row: int) -> Array:
-            if file not in unpacked:
-                unpacked[file] = read_array(raw, file)
+            with unpacking:
+                if file not in unpacked:
+                    unpacked[file] = read_array(raw, file)
             picture: Array = unpacked[file][row]
             return picture
 
         return load
+
+
+def _check_shape(images: Array, inputs: Inputs, where: str) -> None:
+    """Refuse what are neither pictures nor volumes, and volumes for an input that takes something else."""
+    volumes = images.ndim == 4 and images.shape[3] not in (1, 3)
+    if images.ndim not in (3, 4):
+        raise DataError(
+            where,
+            expected="pictures (N, H, W) or (N, H, W, 3), or volumes (N, D, H, W)",
+            found=f"an array of shape {images.shape}",
+            todo="use a MedMNIST archive",
+        )
+    # An input kind that takes volumes says so; pictures are all that others take of an archive.
+    refusing = [f"{name}, of kind {kind.kind}" for name, kind in inputs.items() if not kind.volumes]
+    if volumes and refusing:
+        raise DataError(
+            where,
+            expected=f"pictures (N, H, W) or (N, H, W, 3), for input {refusing[0]}",
+            found=f"volumes: an array of shape {images.shape}",
+            todo="volumes need an input of kind volume, which doesn't exist yet; use a set of pictures",
+        )
 
 
 def _class_names(labels: Array, target: TargetKind, where: str) -> list[str]:

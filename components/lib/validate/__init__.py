@@ -1,5 +1,7 @@
 """Gates between the steps: the leak audit, and Great Expectations suites in plain sentences.
 
+What is looked for in cleaned samples beside them: `near_duplicates`, `shortcuts`, `labels`.
+
 Importing this costs nothing: the library behind it is loaded by the first check.
 """
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -15,18 +16,38 @@ from components.lib.validate.leaks import LeakAudit, receipt
 from components.lib.validate.outcome import NAMED_AT_MOST, Check, Outcome
 from components.lib.validate.suites import cleaned_suite, ingested_suite
 
+NEAR = "near duplicate of"
+"""How the reason of a sample begins that was dropped for the sake of the split."""
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What one search in the cleaned samples has to say."""
+
+    lines: tuple[str, ...]
+    """For the receipt."""
+    tables: tuple[tuple[str, pd.DataFrame], ...] = ()
+    """For the page: title and table."""
+    checks: tuple[Check, ...] = ()
+    """What must hold, where the task file says so."""
+
 
 def check_ingested(samples: pd.DataFrame, spec: TaskSpec, audit: LeakAudit) -> Outcome:
     """Look at the table that ingest is about to hand on.
 
     Args:
         samples: the rows that stay after `leaks.apply_policy`; columns sample_id, patient, split, sha256 (str, patient
-            null where unknown) and one per target (null where unknown).
+            null where unknown) and one per target (null where unknown); study and fold, where there are some.
         spec: the task.
         audit: `leaks.audit` of the table as it was read, before anything was dropped.
     """
     samples = tables.as_labels(samples, spec)
-    checks = [*validate(samples, ingested_suite(spec)), *_target_checks(samples, spec)]
+    checks = [
+        *validate(samples, ingested_suite(spec)),
+        *_target_checks(samples, spec),
+        *_study_check(samples, spec),
+        *_order_check(audit),
+    ]
     return Outcome(
         "ingested",
         spec.task,
@@ -38,7 +59,11 @@ def check_ingested(samples: pd.DataFrame, spec: TaskSpec, audit: LeakAudit) -> O
 
 
 def check_cleaned(
-    samples: pd.DataFrame, rejected: pd.DataFrame, spec: TaskSpec, array_rows: Mapping[str, int] | None = None
+    samples: pd.DataFrame,
+    rejected: pd.DataFrame,
+    spec: TaskSpec,
+    array_rows: Mapping[str, int] | None = None,
+    findings: Sequence[Finding] = (),
 ) -> Outcome:
     """Look at the dataset that clean is about to hand on.
 
@@ -47,19 +72,25 @@ def check_cleaned(
         rejected: what clean (not ingest) left out; columns sample_id, split, reason and place (str).
         spec: the task.
         array_rows: rows of each named array, all parts together, to compare with the table.
+        findings: what else was looked for in the cleaned samples.
     """
     samples = tables.as_labels(samples, spec)
     checks = [
         *validate(samples, cleaned_suite(spec, array_rows)),
         *_target_checks(samples, spec),
         _rejected_check(samples, rejected, spec.clean.maximum_rejected),
+        *(check for finding in findings for check in finding.checks),
     ]
     shown = (
         ("Samples per split", tables.counts(samples, spec)),
         ("Quality figures", tables.quality(samples, spec)),
         ("Rejected samples by reason", tables.reasons(rejected)),
+        *(table for finding in findings for table in finding.tables),
     )
-    lines = (f"rejected: {len(rejected)} of {len(samples) + len(rejected)} samples",)
+    lines = (
+        f"rejected: {len(rejected)} of {len(samples) + len(rejected)} samples",
+        *(line for finding in findings for line in finding.lines),
+    )
     return Outcome("cleaned", spec.task, tuple(checks), receipt=lines, tables=shown, synthetic=spec.source.synthetic)
 
 
@@ -76,8 +107,36 @@ def _target_check(column: pd.Series | None, name: str, kind: TargetKind) -> Chec
     return Check(sentence, "failed" if problem else "passed", problem or "nothing against it", todo)
 
 
+def _study_check(samples: pd.DataFrame, spec: TaskSpec) -> list[Check]:
+    """No suite can ask for it: the column is there in ingest alone, and only where the source has one."""
+    if "study" not in samples or samples["study"].isna().all() or spec.split.shared_patients == "report":
+        return []
+    twice = samples.loc[samples.groupby("study")["split"].transform("nunique") > 1, "sample_id"]
+    return [
+        Check(
+            "No known study stands on two sides of the split",
+            "failed" if len(twice) else "passed",
+            f"{len(twice)} of {len(samples)} samples",
+            "mend the split, or set `split.shared_patients: drop_from_train` in the task file",
+            tuple(twice.astype(str).sort_values().head(NAMED_AT_MOST)),
+            len(twice),
+        )
+    ]
+
+
+def _order_check(audit: LeakAudit) -> list[Check]:
+    if audit.order is None:
+        return []
+    sentence = "Patients of train were first seen before those of validation, and these before those of test"
+    todo = "look at the column of dates, and at `split:` in the task file"
+    kept = audit.order.kept
+    return [Check(sentence, "passed" if kept else "failed", "all patients" if kept else "not all patients", todo)]
+
+
 def _rejected_check(samples: pd.DataFrame, rejected: pd.DataFrame, highest: float) -> Check:
     """Whether cleaning left out no more than the task allows; no expectation of one table can say it."""
+    # A near duplicate was usable: it left for the sake of the split.
+    rejected = rejected[~rejected["reason"].astype("str").str.startswith(NEAR)]
     total, left_out = len(samples) + len(rejected), len(rejected)
     share = left_out / total if total else 0.0
     commonest = "; ".join(_told(row) for row in tables.reasons(rejected).head(3).to_dict("records"))

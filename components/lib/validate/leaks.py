@@ -1,10 +1,11 @@
-"""The leak audit: does a patient, or the same content, stand on two sides of the split?"""
+"""The leak audit: does a patient, a study or the same content stand on two sides of the split, or in two folds?"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,28 @@ class Duplicates:
 
 
 @dataclass(frozen=True)
+class Folds:
+    """Folds of the samples of train and validation."""
+
+    rows: tuple[int, ...]
+    """Rows of each fold."""
+    shared_patients: int
+    """Known patients in more than one of them."""
+    duplicates: int
+    """Contents in more than one of them."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """The sides in time: train, validation, test."""
+
+    kept: bool
+    """Every patient of one side was first seen before every one of the next."""
+    later: int
+    """Rows of train and validation that are no earlier than the first of test: patients who came again."""
+
+
+@dataclass(frozen=True)
 class LeakAudit:
     """What the audit found in a samples table."""
 
@@ -48,14 +71,26 @@ class LeakAudit:
     """sample_ids of contents that stand in more than one split, sorted."""
     repeats: Mapping[str, int]
     """Per split, rows beyond the first with the same content."""
+    studies: Mapping[str, int] | None = None
+    """Known studies per split; None: the source knows none."""
+    shared_studies: int = 0
+    """Known studies that stand in more than one split."""
+    shared_study_ids: tuple[str, ...] = ()
+    """sample_ids of those studies, sorted."""
+    folds: Folds | None = None
+    """The folds of train and validation; None: the task has none."""
+    order: Order | None = None
+    """Whether the sides follow each other in time; None: the split doesn't go by time."""
 
 
-def audit(samples: pd.DataFrame) -> LeakAudit:
-    """Look for patients and exact duplicates on two sides of the split.
+def audit(samples: pd.DataFrame, times: pd.DataFrame | None = None) -> LeakAudit:
+    """Look for patients, studies and exact duplicates on two sides of the split and in two folds.
 
     Args:
         samples: columns sample_id, patient (null = unknown), split and sha256 (digest of the raw sample; equal
-            digests are exact duplicates), all of dtype str.
+            digests are exact duplicates), all of dtype str; study (null = unknown) and fold, where there are some.
+        times: columns taken (when each sample was) and first (the first sample of who may not be torn apart), where
+            the split goes by time.
     """
     by_split = {split: samples[samples["split"] == split] for split in SPLITS}
     shared_patients = _stands_twice(samples, "patient")
@@ -68,6 +103,9 @@ def audit(samples: pd.DataFrame) -> LeakAudit:
         duplicates=_duplicates({split: table["sha256"].dropna() for split, table in by_split.items()}),
         duplicate_ids=_ids(samples, _stands_twice(samples, "sha256")),
         repeats={split: int(table["sha256"].dropna().duplicated().sum()) for split, table in by_split.items()},
+        folds=_folds(samples) if "fold" in samples else None,
+        order=None if times is None else _order(samples["split"], times),
+        **_studies(samples),
     )
 
 
@@ -75,7 +113,7 @@ def receipt(audit: LeakAudit) -> list[str]:
     """The audit in lines for people, one fact each."""
     duplicates = [_describe(pair) for pair in audit.duplicates] or ["duplicates across splits: 0"]
     repeats = ", ".join(f"{split} {count}" for split, count in audit.repeats.items())
-    return [_patients_line(audit), *duplicates, f"repeats inside: {repeats}"]
+    return [_patients_line(audit), *duplicates, f"repeats inside: {repeats}", *_further(audit)]
 
 
 def apply_policy(samples: pd.DataFrame, audit: LeakAudit, split: Split) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -87,7 +125,7 @@ def apply_policy(samples: pd.DataFrame, audit: LeakAudit, split: Split) -> tuple
     Args:
         samples: the table that was audited.
         audit: what `audit` said about it.
-        split: `shared_patients` and `exact_duplicates` are report, drop_from_train or fail.
+        split: `shared_patients` (for studies, too) and `exact_duplicates` are report, drop_from_train or fail.
 
     Returns:
         The rows that stay, in their order, and the dropped ones with columns sample_id, split and reason (str).
@@ -97,6 +135,7 @@ def apply_policy(samples: pd.DataFrame, audit: LeakAudit, split: Split) -> tuple
     """
     rules = (
         ("patient", split.shared_patients, "its patient also stands in"),
+        ("study", split.shared_patients if audit.studies else "report", "its study also stands in"),
         ("sha256", split.exact_duplicates, "its exact duplicate stands in"),
     )
     _refuse(audit, split)
@@ -133,6 +172,32 @@ def _duplicates(digests: Mapping[str, pd.Series]) -> tuple[Duplicates, ...]:
     return tuple(pairs)
 
 
+def _studies(samples: pd.DataFrame) -> dict[str, Any]:
+    """What the audit says of studies, where some are known."""
+    if "study" not in samples or samples["study"].isna().all():
+        return {}
+    shared = _stands_twice(samples, "study")
+    return {
+        "studies": {split: int(samples.loc[samples["split"] == split, "study"].nunique()) for split in SPLITS},
+        "shared_studies": int(samples.loc[shared, "study"].nunique()),
+        "shared_study_ids": _ids(samples, shared),
+    }
+
+
+def _folds(samples: pd.DataFrame) -> Folds:
+    used = samples[samples["fold"].notna()]
+    twice = {column: int((used.groupby(column)["fold"].nunique() > 1).sum()) for column in ("patient", "sha256")}
+    rows = used["fold"].value_counts().sort_index()
+    return Folds(tuple(rows.astype(int)), shared_patients=twice["patient"], duplicates=twice["sha256"])
+
+
+def _order(sides: pd.Series, times: pd.DataFrame) -> Order:
+    by_side = [times.loc[sides == split, "first"] for split in SPLITS]
+    taken = times.loc[sides != "test", "taken"]
+    kept = all(bool(before.max() < after.min()) for before, after in pairwise(by_side))
+    return Order(kept, int((taken >= times.loc[sides == "test", "taken"].min()).sum()))
+
+
 def _gives_way_to(samples: pd.DataFrame, column: str) -> pd.Series:
     """Per row the later splits that hold the same known value: "", "validation", "test" or "validation and test"."""
     held = {split: samples.loc[samples["split"] == split, column].dropna().unique() for split in SPLITS}
@@ -153,6 +218,23 @@ def _patients_line(audit: LeakAudit) -> str:
     return f"patients shared: {audit.shared_patients} ({known})" + (unknown if audit.unknown_patients else "")
 
 
+def _further(audit: LeakAudit) -> list[str]:
+    """Lines about studies, folds and time, where the audit looked at them."""
+    lines = []
+    if audit.studies:
+        known = " / ".join(str(audit.studies[split]) for split in SPLITS)
+        lines.append(f"studies shared: {audit.shared_studies} ({known})")
+    if audit.folds:
+        rows = audit.folds.rows
+        shared = f"patients shared {audit.folds.shared_patients}, duplicates {audit.folds.duplicates}"
+        lines.append(f"folds: {len(rows)} of {min(rows)} to {max(rows)} samples; across folds: {shared}")
+    if audit.order:
+        told = "train, validation, test" if audit.order.kept else "NOT kept"
+        later = f"; later samples of earlier patients: {audit.order.later}" if audit.order.later else ""
+        lines.append(f"time order of first samples: {told}{later}")
+    return lines
+
+
 def _describe(pair: Duplicates) -> str:
     samples, rows = (
         f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((pair.samples, "sample"), (pair.rows, f"{pair.first} row"))
@@ -167,6 +249,14 @@ def _refuse(audit: LeakAudit, split: Split) -> None:
             "split.shared_patients: fail",
             expected="every patient on one side of the split",
             found=f"{_patients_line(audit)}; sample_ids: {name_some(audit.shared_patient_ids)}",
+            todo="let medpipe split (`split: {by: patient, method: hash}`), mend the source's own split, or set "
+            "`split.shared_patients: drop_from_train`",
+        )
+    if split.shared_patients == "fail" and audit.shared_studies:
+        raise GateError(
+            "split.shared_patients: fail",
+            expected="every study on one side of the split",
+            found=f"{'; '.join(_further(audit)[:1])}; sample_ids: {name_some(audit.shared_study_ids)}",
             todo="let medpipe split (`split: {by: patient, method: hash}`), mend the source's own split, or set "
             "`split.shared_patients: drop_from_train`",
         )

@@ -94,8 +94,15 @@ def _digests() -> list[Expectation]:
 
 
 def _sides(spec: TaskSpec) -> list[Expectation]:
-    """No patient and no exact duplicate on two sides, unless the task file only wants a report."""
+    """No patient and no exact duplicate on two sides, unless the task file only wants a report; none in two folds."""
     from components.lib.validate.library import ExpectGroupInOneSplit
+
+    whole = ExpectGroupInOneSplit(
+        column_A="patient",
+        column_B="fold",
+        description="No known patient stands in two folds",
+        notes="run the ingest step again: it makes the folds",
+    )
 
     rules = (
         ("patient", "known patient", spec.split.shared_patients, "shared_patients"),
@@ -110,7 +117,7 @@ def _sides(spec: TaskSpec) -> list[Expectation]:
         )
         for column, thing, policy, key in rules
         if policy != "report"
-    ]
+    ] + ([whole] if spec.split.folds and spec.split.by == "patient" else [])
 
 
 def _targets(spec: TaskSpec) -> list[Expectation]:

@@ -95,7 +95,7 @@ def test_an_unknown_key_names_itself_the_file_and_the_nearest(
             "source/reader",
             "fodler",
             "source.reader",
-            "one of beats, folder, npz, table, wfdb",
+            "one of archive, beats, ",
             "fodler; nearest: folder",
         ),
         ("evaluate/thumbnails", "yes", "evaluate.thumbnails", "valid boolean", "yes"),

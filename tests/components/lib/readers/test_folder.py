@@ -11,7 +11,7 @@ from films import lay
 
 from components.lib.errors import DataError
 from components.lib.kinds.multiclass import Multiclass
-from components.lib.readers.folder import Folder, FolderColumns
+from components.lib.readers.folder import Folder, FolderColumns, leads_outside
 
 TARGETS: dict[str, Any] = {"grade": Multiclass(kind="multiclass", classes=("None", "mild", "severe"))}
 
@@ -150,7 +150,7 @@ def test_no_folder_a_file_and_an_empty_folder(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert problem(tmp_path / "none").found == "no such folder"
     assert problem(tmp_path / "file").found == "a file"
-    assert problem(tmp_path / "empty").expected == "at least one PNG, JPEG, TIFF or BMP file"
+    assert problem(tmp_path / "empty").expected == "at least one PNG, JPEG, TIFF, BMP or DICOM file"
     assert problem(tmp_path / "empty", "path,grade\n").found == "none"
 
 
@@ -171,3 +171,75 @@ def test_a_link_is_read_as_what_it_points_to(tmp_path: Path) -> None:
         Folder(reader="folder", path="raw").opener(tmp_path / "raw", {})("mild/a.png", 0)
         == (tmp_path / "outside" / "a.png").read_bytes()
     )
+
+
+def test_an_index_as_parquet_is_that_of_a_csv(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"path": ["b.png", "a.png"], "grade": ["mild", None], "patient": [7, 12], "age": [70.5, None]})
+    rows.to_parquet(tmp_path / "index.Parquet")
+    table = Folder(reader="folder", path="raw", index="index.Parquet").samples(tmp_path, {}, TARGETS)
+    pd.testing.assert_frame_equal(table, index(tmp_path, "path,grade,patient,age\nb.png,mild,7,70.5\na.png,,12,\n"))
+
+
+@pytest.mark.parametrize("content", [b"", b"path,grade\na.png,mild\n", b"PAR1 and no more PAR1"])
+def test_a_damaged_parquet_index(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "index.parquet").write_bytes(content)
+    with pytest.raises(DataError, match="a Parquet table"):
+        Folder(reader="folder", path="raw", index="index.parquet").samples(tmp_path, {}, TARGETS)
+
+
+def test_files_of_any_case_and_format_are_found(tmp_path: Path) -> None:
+    names = ["A.PNG", "b.Jpg", "c.TIFF", "d.dcm", "e.DICOM", "f.bmp", "g.gif", "scan.webp"]
+    table = index(lay(tmp_path, *(f"mild/{name}" for name in names), "mild/notes.txt", "mild/noSuffix"))
+    assert [Path(file).name for file in table["file"]] == names
+
+
+def test_what_is_hidden_is_left_out(tmp_path: Path) -> None:
+    lay(tmp_path, "mild/a.png", "mild/.b.png", ".git/mild/c.png", "__MACOSX/mild/d.png", "mild/.deep/e.png")
+    assert list(index(tmp_path)["file"]) == ["mild/a.png"]
+
+
+def test_names_with_blanks_accents_and_signs(tmp_path: Path) -> None:
+    names = [
+        "mild/Müller, Jörg 1.png",
+        "mild/胸部 X線.png",
+        "mild/a'b\"c;d.png",
+        "mild/Mu\u0308ller.png",
+        "mild/🩻.png",
+    ]
+    lay(tmp_path, *names)
+    assert sorted(index(tmp_path)["file"]) == sorted(names)
+    load = Folder(reader="folder", path="raw").opener(tmp_path, {})
+    assert all(load(name, 0) == (tmp_path / name).read_bytes() for name in names)
+
+
+def test_a_path_spelt_otherwise_is_found_where_one_file_can_be_meant(tmp_path: Path) -> None:
+    lay(tmp_path, "films/Mu\u0308ller.JPG", "films/a.png", "Two.png", "two.png")
+    text = "path,grade\nfilms\\MÜLLER.jpg,mild\n./films//A.png,mild\nTWO.png,mild\nlost.png,mild\n"
+    files = set(index(tmp_path, text)["file"])
+    assert files == {"films/Mu\u0308ller.JPG", "films/a.png", "TWO.png", "lost.png"}
+
+
+@pytest.mark.parametrize("again", ["a.png", "./a.png", "A.PNG", " a.png "])
+def test_a_file_that_stands_twice_in_the_index(tmp_path: Path, again: str) -> None:
+    lay(tmp_path, "a.png", "b.png")
+    error = problem(tmp_path, f"path,grade\na.png,mild\nb.png,mild\n{again},severe\n")
+    assert error.expected == "every file once"
+    assert "rows 1, 3 below the names" in error.found
+    assert "a.png" not in str(error)
+
+
+def test_many_repeated_rows_are_counted(tmp_path: Path) -> None:
+    error = problem(lay(tmp_path, "a.png"), "path,grade\n" + "a.png,mild\n" * 9)
+    assert error.found.startswith("9 rows")
+    assert "rows 1, 2, 3, 4, 5, … below" in error.found
+
+
+@pytest.mark.parametrize(
+    ("path", "outside"),
+    [
+        ("", True), ("/a", True), ("..", True), ("a/../b", True), ("\\a", True), ("..\\a", True), ("C:\\a", True),
+        ("C:/a", True), ("a..b/c", False), ("./a", False), ("a", False), ("...", False),
+    ],
+)  # fmt: skip
+def test_paths_that_lead_outside_on_any_system(path: str, outside: bool) -> None:
+    assert leads_outside(path) is outside

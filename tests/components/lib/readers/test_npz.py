@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -11,8 +13,13 @@ from films import film
 
 from components.lib.errors import DataError
 from components.lib.kinds.binary import Binary
+from components.lib.kinds.image import Image
+from components.lib.readers import npz
 from components.lib.readers.npz import Archive
 
+ROOT = Path(__file__).parents[4]
+REAL = Path(os.environ.get("MEDPIPE_REAL_DATA", ROOT.parent / "shared" / "data")) / "adrenalmnist3d.npz"
+INPUTS: dict[str, Any] = {"film": Image(kind="image", size=(8, 8))}
 TARGETS: dict[str, Any] = {"finding": Binary(kind="binary", classes=("normal", "pneumonia"))}
 SIZES = {"train": 4, "val": 2, "test": 2}
 
@@ -30,8 +37,14 @@ def archive(folder: Path, **changes: Any) -> Path:
     return path
 
 
-def index(raw: Path) -> Any:
-    return Archive(reader="npz", path=str(raw)).samples(raw, {}, TARGETS)
+class Volumes(Image):
+    """An input that takes volumes: all that the reader asks of it."""
+
+    volumes: ClassVar[bool] = True
+
+
+def index(raw: Path, inputs: dict[str, Any] = INPUTS) -> Any:
+    return Archive(reader="npz", path=str(raw)).samples(raw, inputs, TARGETS)
 
 
 def problem(raw: Path) -> DataError:
@@ -125,3 +138,46 @@ def test_one_target_alone(tmp_path: Path) -> None:
     two = {**TARGETS, "side": TARGETS["finding"]}
     with pytest.raises(DataError, match="finding, side"):
         Archive(reader="npz", path="set.npz").samples(archive(tmp_path), {}, two)
+
+
+def volumes(folder: Path) -> Path:
+    return archive(folder, **{f"{split}_images": np.zeros((n, 5, 6, 7), np.uint8) for split, n in SIZES.items()})
+
+
+def test_volumes_are_refused_for_an_input_of_pictures(tmp_path: Path) -> None:
+    error = problem(volumes(tmp_path))
+    assert error.where.endswith("train_images")
+    assert error.expected.endswith("for input film, of kind image")
+    assert error.found == "volumes: an array of shape (4, 5, 6, 7)"
+    assert "volumes need an input of kind volume" in error.todo
+
+
+def test_volumes_are_read_for_an_input_that_takes_them(tmp_path: Path) -> None:
+    raw = volumes(tmp_path)
+    assert len(index(raw, {"scan": Volumes(kind="image", size=(8, 8))})) == 8
+    assert Archive(reader="npz", path="set.npz").opener(raw, {})("val_images", 1).shape == (5, 6, 7)
+
+
+@pytest.mark.parametrize("shape", [(6, 7), (6, 7, 1), (6, 7, 3)])
+def test_a_last_axis_of_1_or_3_is_one_of_colours(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    raw = archive(tmp_path, **{f"{split}_images": np.zeros((n, *shape), np.uint8) for split, n in SIZES.items()})
+    assert len(index(raw)) == 8
+
+
+def test_threads_unpack_a_split_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw, asked = archive(tmp_path), list[str]()
+    whole = npz.read_array
+    monkeypatch.setattr(npz, "read_array", lambda path, name: asked.append(name) or whole(path, name))
+    load = Archive(reader="npz", path="set.npz").opener(raw, {})
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda row: load("train_images", row % 4), range(200)))
+    assert asked == ["train_images"]
+
+
+@pytest.mark.skipif(not REAL.exists(), reason=f"real data are not there: {REAL.name}; set MEDPIPE_REAL_DATA")
+def test_a_real_set_of_volumes() -> None:
+    assert problem(REAL).found == "volumes: an array of shape (1188, 28, 28, 28)"
+    table = index(REAL, {"scan": Volumes(kind="image", size=(8, 8))})
+    assert table["split"].value_counts().to_dict() == {"train": 1188, "validation": 98, "test": 298}
+    scan = Archive(reader="npz", path=str(REAL)).opener(REAL, {})("test_images", 297)
+    assert (scan.shape, scan.dtype) == ((28, 28, 28), np.uint8)

@@ -1,0 +1,205 @@
+"""What a picture file's first bytes say of it, before anything is decoded.
+
+Read here and not by a library: the limit on pixels has to hold before a decoder makes room for them, several pictures
+in one file must be noticed, and Pillow's warnings and limit belong to the whole process, not to one thread.
+
+Sources: PNG, W3C recommendation 3rd edition; JPEG, ITU-T T.81 annex B; TIFF revision 6.0, and BigTIFF as libtiff
+describes it; EXIF 2.32 (CIPA DC-008) for the orientation; CIPA DC-007 for several pictures in a JPEG; BMP, Microsoft's
+BITMAPINFOHEADER.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from components.lib.errors import Unusable
+
+CUT_OFF = "unreadable: cut off or damaged"
+SEVERAL = "several pictures in one file; one is expected"
+PNG, TIFFS = b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+NOT_READ = {
+    b"GIF8": "a GIF", b"%PDF": "a PDF", b"PK\x03\x04": "a ZIP archive", b"\x1f\x8b": "packed by gzip",
+    b"\0\0\0\x0cjP  ": "a JPEG 2000 file", b"\xffO\xffQ": "a JPEG 2000 file", b"8BPS": "a Photoshop file",
+    b"\0\0\0\x0cJXL ": "a JPEG XL file", b"\x93NUMPY": "a NumPy file", b"\x89HDF": "an HDF5 file",
+}  # fmt: skip
+"""First bytes of files that are met among pictures, and what to call them."""
+# TIFF tags, and the bytes of a value by its type: BYTE, SHORT, LONG, LONG8.
+WIDTH, HEIGHT, PHOTOMETRIC, ORIENTATION, SAMPLES, EXTRA_SAMPLES = 256, 257, 262, 274, 277, 338
+VALUES = {1: "B", 3: "H", 4: "I", 16: "Q"}
+MOST_TAGS = 4096
+DAMAGE = (struct.error, IndexError, KeyError, OverflowError)
+"""What reading a damaged header raises."""
+NUMBER_OF_IMAGES = 0xB001
+# Markers of a JPEG that stand alone, and those of a frame, which holds the size.
+ALONE = {0x01, *range(0xD0, 0xD9)}
+FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known of a picture before it is decoded."""
+
+    format: str
+    """PNG, JPEG, TIFF or BMP."""
+    height: int
+    width: int
+    """Pixels, as they are stored: before the orientation."""
+    orientation: int = 1
+    """EXIF's, 1 to 8; 1 where none or an impossible one is given."""
+    photometric: int = 1
+    """TIFF's, 0 means that 0 is white."""
+    samples: int = 1
+    """TIFF's, values a pixel."""
+    premultiplied: bool = False
+    """TIFF's: colours are already multiplied by their transparency."""
+
+
+def header(raw: bytes) -> Header:
+    """Format, size, orientation of an encoded picture; its content decides, not a file's name.
+
+    Raises:
+        Unusable: no PNG, JPEG, TIFF or BMP, several pictures in it, or a header that is cut off.
+    """
+    try:
+        if raw.startswith(PNG):
+            return _png(raw)
+        if raw.startswith(b"\xff\xd8\xff"):
+            return _jpeg(raw)
+        if raw.startswith(TIFFS):
+            return _tiff(raw)
+        if raw.startswith(b"BM"):
+            return _bmp(raw)
+    except DAMAGE:
+        raise Unusable(CUT_OFF) from None
+    raise Unusable(f"unreadable: {_named(raw)}")
+
+
+def _png(raw: bytes) -> Header:
+    if raw[12:16] != b"IHDR":
+        raise Unusable(CUT_OFF)
+    width, height = struct.unpack_from(">II", raw, 16)
+    orientation, place = 1, 8
+    while (name := raw[place + 4 : place + 8]) not in (b"IDAT", b"IEND"):
+        (length,) = struct.unpack_from(">I", raw, place)
+        if name == b"acTL" and struct.unpack_from(">I", raw, place + 8)[0] > 1:
+            raise Unusable(SEVERAL)
+        if name == b"eXIf":
+            orientation = _orientation(raw[place + 8 : place + 8 + length])
+        place += 12 + length
+    return Header("PNG", height, width, orientation)
+
+
+def _jpeg(raw: bytes) -> Header:
+    orientation, place = 1, 2
+    while True:
+        if raw[place] != 0xFF:
+            raise Unusable(CUT_OFF)
+        while raw[place] == 0xFF:  # any number of them may stand before a marker
+            place += 1
+        marker, place = raw[place], place + 1
+        if marker in ALONE:
+            continue
+        (length,) = struct.unpack_from(">H", raw, place)
+        if marker in FRAMES:
+            bits, height, width = struct.unpack_from(">BHH", raw, place + 2)
+            break
+        segment = raw[place + 2 : place + length]
+        if marker == 0xE1 and segment.startswith(b"Exif\0\0"):
+            orientation = _orientation(segment[6:])
+        if marker == 0xE2 and segment.startswith(b"MPF\0") and _first_tags(segment[4:]).get(NUMBER_OF_IMAGES, 1) > 1:
+            raise Unusable(SEVERAL)
+        place += length
+    if bits != 8:
+        raise Unusable("unreadable: a JPEG of more than 8 bits")
+    if raw.rfind(b"\xff\xd9", place) < 0:  # a copy that stopped may be filled up with zeros, and decode to the end
+        raise Unusable(CUT_OFF)
+    # The end of one picture and the start of the next; coded pixels never hold these bytes.
+    if raw.find(b"\xff\xd9\xff\xd8\xff", place) >= 0:
+        raise Unusable(SEVERAL)
+    return Header("JPEG", height, width, orientation)
+
+
+def _tiff(raw: bytes) -> Header:
+    tags, further = _tags(raw)
+    if further:
+        raise Unusable(SEVERAL)
+    return Header(
+        "TIFF", tags[HEIGHT], tags[WIDTH], _valid(tags.get(ORIENTATION, 1)), tags.get(PHOTOMETRIC, 1),
+        tags.get(SAMPLES, 1), premultiplied=tags.get(EXTRA_SAMPLES) == 1,
+    )  # fmt: skip
+
+
+def _bmp(raw: bytes) -> Header:
+    (size,) = struct.unpack_from("<I", raw, 14)
+    if size == 12:
+        width, height = struct.unpack_from("<HH", raw, 18)
+    elif 40 <= size <= 124:
+        width, height = struct.unpack_from("<ii", raw, 18)
+    else:
+        raise Unusable(CUT_OFF)
+    return Header("BMP", abs(height), max(0, width))  # a negative height means that the first line is the top
+
+
+def _tags(raw: bytes) -> tuple[dict[int, int], int]:
+    """The first value of every tag of a TIFF's first directory that holds whole numbers, and where the next begins."""
+    end = "<" if raw[:2] == b"II" else ">"
+    big = raw[2:4] in (b"+\0", b"\0+")
+    count_form, entry_form, place_form, width = ("Q", "HHQ", "Q", 8) if big else ("H", "HHI", "I", 4)
+    (place,) = struct.unpack_from(end + place_form, raw, width)
+    (count,) = struct.unpack_from(end + count_form, raw, place)
+    if count > MOST_TAGS:
+        raise Unusable(CUT_OFF)
+    place += struct.calcsize(end + count_form)
+    tags: dict[int, int] = {}
+    for _ in range(count):
+        tag, form, number = struct.unpack_from(end + entry_form, raw, place)
+        place += struct.calcsize(end + entry_form)
+        if form in VALUES and number:
+            value = end + VALUES[form]
+            inside = number * struct.calcsize(value) <= width
+            where = place if inside else struct.unpack_from(end + place_form, raw, place)[0]
+            if inside or tag == EXTRA_SAMPLES:  # no other that is asked for has so many values
+                tags[tag] = struct.unpack_from(value, raw, where)[0]
+        place += width
+    (further,) = struct.unpack_from(end + place_form, raw, place)
+    return tags, further
+
+
+def _first_tags(block: bytes) -> Mapping[int, int]:
+    """The tags of a TIFF structure inside another file; none where it is damaged: the picture may be well."""
+    if not block.startswith(TIFFS):
+        return {}
+    try:
+        return _tags(block)[0]
+    except (*DAMAGE, Unusable):
+        return {}
+
+
+def _orientation(block: bytes) -> int:
+    return _valid(_first_tags(block).get(ORIENTATION, 1))
+
+
+def _valid(orientation: int) -> int:
+    return orientation if 1 <= orientation <= 8 else 1
+
+
+def _named(raw: bytes) -> str:
+    """What a file is that is no picture, in words."""
+    for start, name in NOT_READ.items():
+        if raw.startswith(start):
+            return f"{name}; PNG, JPEG, TIFF, BMP and DICOM are read"
+    if raw[:4] == b"RIFF" and raw[8:12] == b"WEBP":
+        return "a WebP; PNG, JPEG, TIFF, BMP and DICOM are read"
+    if raw[4:8] == b"ftyp":
+        return "a HEIC, AVIF or film; PNG, JPEG, TIFF, BMP and DICOM are read"
+    if raw.count(0) == len(raw):
+        return "nothing but zeros"
+    if _is_text(raw[:512]):
+        return "a web page, not a picture" if raw.lstrip()[:1] == b"<" else "text, not a picture"
+    return "no PNG, JPEG, TIFF, BMP or DICOM"
+
+
+def _is_text(start: bytes) -> bool:
+    return not any(byte < 9 or 13 < byte < 32 for byte in start) and start.isascii()

@@ -1,0 +1,190 @@
+"""What is read of a DICOM header, and no more.
+
+The tags here are the whitelist. Of those that the Basic Application Level Confidentiality Profile (DICOM PS3.15, Annex
+E, Table E.1-1) would remove, patient, study, series and accession number only join and split samples inside ingest;
+institution and station leave it as a keyed pseudonym; dates order samples there, and leave it as an age; age and sex
+stay, as in the Retain Patient Characteristics Option. Names, addresses, descriptions, comments, devices, private
+elements and everything else are never read. No acquisition attribute is kept.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from components.lib.errors import Unusable
+from components.lib.kinds._dicom import DEFLATED, is_dicom, only_unusable, parsed
+from components.lib.parallel import each_sample
+from components.lib.progress import progress
+
+BURNED_IN_TAGS = ("BurnedInAnnotation", "SOPClassUID", "Modality", "ConversionType", "ImageType")
+HEADER_TAGS = (
+    "PatientID", "IssuerOfPatientID", "PatientSex", "PatientAge", "PatientBirthDate", "StudyDate", "InstitutionName",
+    "StationName", "StudyInstanceUID", "SeriesInstanceUID", "AccessionNumber", "Rows", "SOPClassUID",
+)  # fmt: skip
+NOBODY = {"", "0", "anon", "anonymous", "anonymized", "anonymised", "unknown", "none", "null", "na", "n/a"}
+"""Patient ids, in small letters, that stand for nobody: taken for one patient they would all go to one split."""
+STORAGE = "1.2.840.10008.5.1.4.1.1"
+DOUBTFUL = (f"{STORAGE}.7", f"{STORAGE}.6", f"{STORAGE}.3")
+"""SOP classes whose pictures often show text: secondary captures, and ultrasound of one or several frames."""
+OLDEST = 90
+"""Years; who is older counts as 90: 45 CFR 164.514(b)(2)(i)(C), HIPAA's safe harbour."""
+HEAD = 2048
+
+SiteFrom = Literal["institution", "station"]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What ingest needs of one file; None where the file doesn't say."""
+
+    file: str
+    patient: str | None = None
+    institution: str | None = None
+    station: str | None = None
+    sex: str | None = None
+    age: float | None = None
+    date: str | None = None
+    study: str | None = None
+    series: str | None = None
+    accession: str | None = None
+    patient_id: str | None = None
+    has_picture: bool = True
+    """False: a report, a plan, a directory. A file that can't be read counts as a picture, so that it is missed."""
+
+
+def headers(folder: Path, files: list[str], *, every: bool = False) -> list[Header]:
+    """The headers of the DICOM files among these, in their order.
+
+    Args:
+        folder: the files' paths are relative to it.
+        files: any.
+        every: an empty header for a file that isn't DICOM or isn't there; else it is left out.
+    """
+    found = each_sample(partial(_header, folder), files)
+    told = zip(files, progress(found, "headers", total=len(files)), strict=True)
+    return [one or Header(file) for file, one in told if one or every]
+
+
+def _header(folder: Path, file: str) -> Header | None:
+    """One file's header; None for what is no DICOM file."""
+    try:
+        return read_header(folder, file) if (folder / file).is_file() else None
+    except (OSError, Unusable):
+        return Header(file)  # who reads the whole file will say what is wrong with it
+
+
+def read_header(folder: Path, file: str) -> Header | None:
+    """One file's header, its pixels left alone; None where the file isn't DICOM.
+
+    Raises:
+        OSError: it can't be opened.
+        Unusable: it is DICOM, and damaged.
+    """
+    import pydicom
+
+    with (folder / file).open("rb") as opened:
+        head = opened.read(HEAD)
+        if not is_dicom(head):
+            return None
+        opened.seek(0)
+        with only_unusable():
+            if DEFLATED.encode() in head:  # which pydicom would unpack without a limit
+                dataset = parsed(opened.read(), HEADER_TAGS, stop_before_pixels=True)
+            else:
+                dataset = pydicom.dcmread(
+                    opened, force=True, stop_before_pixels=True, specific_tags=list(HEADER_TAGS)
+                )  # fmt: skip
+            return _of(dataset, file)
+
+
+def _of(dataset: Any, file: str) -> Header:
+    patient_id = _text(dataset, "PatientID")
+    if patient_id is not None and patient_id.lower() in NOBODY:
+        patient_id = None
+    issuer = _text(dataset, "IssuerOfPatientID")
+    studied = _text(dataset, "StudyDate")
+    sex = (_text(dataset, "PatientSex") or "").upper()
+    return Header(
+        file=file,
+        # Two hospitals may give one number to two people: PS3.3 C.7.1.1.
+        patient=f"{issuer}\\{patient_id}" if issuer and patient_id else patient_id,
+        patient_id=patient_id,
+        institution=_text(dataset, "InstitutionName"),
+        station=_text(dataset, "StationName"),
+        sex=sex if sex in ("F", "M", "O") else None,
+        date=studied if _date(studied) else None,
+        age=age(_text(dataset, "PatientAge"), _text(dataset, "PatientBirthDate"), studied),
+        study=_text(dataset, "StudyInstanceUID"),
+        series=_text(dataset, "SeriesInstanceUID"),
+        accession=_text(dataset, "AccessionNumber"),
+        has_picture="Rows" in dataset
+        or _should_have(_text(dataset, "SOPClassUID") or _text(dataset.file_meta, "MediaStorageSOPClassUID")),
+    )
+
+
+def _should_have(kind: str | None) -> bool:
+    """Whether a file of this SOP class without rows is a picture that was cut off, rather than a report or a plan."""
+    from pydicom.uid import UID
+
+    return kind is None or "Image Storage" in UID(kind).name
+
+
+def age(stated: str | None, born: str | None, studied: str | None) -> float | None:
+    """Years, at most 90, from an age string ("045Y", "018M", PS3.5 6.2), else from two dates ("19500131").
+
+    Years are whole from 2 on, as they are stated; below, months count.
+    """
+    match = re.fullmatch(r"(\d{1,3})([DWMY])", (stated or "").upper())
+    if match:
+        years = int(match[1]) * {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}[match[2]]
+    elif (birth := _date(born)) and (study := _date(studied)) and study >= birth:
+        months = 12 * (study.year - birth.year) + study.month - birth.month - (study.day < birth.day)
+        years = months / 12
+    else:
+        return None
+    return min(float(math.floor(years)) if years >= 2 else round(years, 2), float(OLDEST))
+
+
+def refuse_burned_in(dataset: Any) -> None:
+    """Refuse a picture that says, or lets expect, that text stands in its pixels, which may name the patient.
+
+    That is so where BurnedInAnnotation is YES; and, where it doesn't say, for ultrasound, secondary captures, digitised
+    films and screen shots (PS3.15 E.3.1, Clean Pixel Data Option).
+
+    Args:
+        dataset: with `BURNED_IN_TAGS`.
+
+    Raises:
+        Unusable: likely burned-in text.
+    """
+    told = (_text(dataset, "BurnedInAnnotation") or "").upper()
+    kind = _text(dataset, "SOPClassUID") or ""
+    image_type = (_text(dataset, "ImageType") or "").upper()
+    doubtful = (
+        any(kind == root or kind.startswith(f"{root}.") for root in DOUBTFUL)
+        or _text(dataset, "Modality") == "US"
+        or _text(dataset, "ConversionType") is not None
+        or "SCREEN SAVE" in image_type
+    )
+    if told == "YES" or (told != "NO" and doubtful):
+        raise Unusable("likely burned-in text: the picture may show a name; burned_in: keep takes it nevertheless")
+
+
+def _text(dataset: Any, keyword: str) -> str | None:
+    """A value as text without blanks and padding around it; None where there is none."""
+    value = dataset.get(keyword)
+    text = "" if value is None else str(value).strip(" \0\t\r\n")
+    return text or None
+
+
+def _date(text: str | None) -> datetime.date | None:
+    try:
+        return datetime.datetime.strptime((text or "")[:8], "%Y%m%d").date()
+    except ValueError:
+        return None

@@ -1,0 +1,105 @@
+"""What the readers of DICOM and NIfTI share: an index of any key, CSV or Parquet, and folders that name classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from components.lib.errors import DataError
+from components.lib.readers._tables import SPLIT_NAMES, index_of, read_table
+from components.lib.readers.base import ATTRIBUTES, Columns, Targets
+from components.lib.readers.folder import names_below
+
+SEPARATOR = "\n"
+"""Between the paths of one sample that is kept in several files."""
+
+
+def read_index(
+    path: Path, needed: dict[str, str], targets: Targets, columns: Columns
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The index of a table, CSV or Parquet, and which attributes the table has a column for.
+
+    Raises:
+        DataError: the table can't be read, or lacks a column.
+    """
+    rows = read_table(path)
+    told = tuple(name for name in ATTRIBUTES if getattr(columns, name) in rows)
+    return index_of(rows, path, needed, targets, columns), told
+
+
+def check_inside(path: Path, listed: Iterable[str | None]) -> None:
+    """Refuse paths of an index that are empty, name several files or leave the folder.
+
+    Raises:
+        DataError: with their number; a path may hold a name.
+    """
+    bad = [
+        text for text in listed
+        if not isinstance(text, str) or Path(text).is_absolute() or ".." in Path(text).parts or SEPARATOR in text
+    ]  # fmt: skip
+    if bad:
+        raise DataError(
+            str(path),
+            expected="paths relative to the folder, inside it",
+            found=f"{len(bad)} empty or leading outside",
+            todo="correct the path column",
+        )
+
+
+def check_folder(raw: Path, of: str) -> None:
+    """Refuse what is no folder.
+
+    Raises:
+        DataError: it is a file, or isn't there.
+    """
+    if not raw.is_dir():
+        raise DataError(
+            str(raw),
+            expected=f"a folder of {of}",
+            found="a file" if raw.exists() else "no such folder",
+            todo="set source.path in the task file",
+        )
+
+
+def one_target(targets: Targets) -> str:
+    """The one target that folders can name.
+
+    Raises:
+        DataError: there are several, or none.
+    """
+    if len(targets) != 1:
+        raise DataError(
+            "targets",
+            expected="one target: folders name one class",
+            found=", ".join(targets) or "none",
+            todo="write an index with a column for each target, and name it in source.index",
+        )
+    return next(iter(targets))
+
+
+def from_folders(file: str) -> tuple[str | None, str | None]:
+    """Split and class that the folders of a file name: <split>/<class>/…, or <class>/…; None for what they don't."""
+    parts = PurePosixPath(file).parts[:-1]
+    split = SPLIT_NAMES.get(parts[0].lower()) if parts else None
+    below = parts[1:] if split else parts
+    return split, below[0] if below else None
+
+
+def files_below(folder: Path) -> list[str]:
+    """Every file below a folder that isn't hidden, relative to it, sorted.
+
+    Raises:
+        DataError: a folder that can't be listed, or a name that no table can hold.
+    """
+    names = sorted(names_below(folder))
+    strange = sum(SEPARATOR in name or any("\ud800" <= sign <= "\udfff" for sign in name) for name in names)
+    if strange:
+        raise DataError(
+            str(folder),
+            expected="names of files in UTF-8, without line breaks",
+            found=f"{strange} others",
+            todo="rename them (convmv -f latin1 -t utf8 -r --notest FOLDER)",
+        )
+    return names

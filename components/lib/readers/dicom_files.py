@@ -1,0 +1,251 @@
+"""DICOM files below a folder, as a hospital's archive exports them: one sample a file, or one a series.
+
+    index.csv, index.parquet    a column named as `key`, one per target; patient, split, site, sex, age where known
+    <class>/…, <split>/<class>/…    without an index; the folder's name is the class
+
+Files are known by their content, whatever they are called; DICOMDIR, reports, plans and other objects without a picture
+are left out and counted. What an index has a column for comes from it, for every sample; the rest from the headers:
+patient is PatientID with its issuer, study and date are those of the study, site is the institution as a keyed
+pseudonym, age in years, at most 90. See `_dicom_headers.py` for what is read, and DICOM PS3.15 Annex E for why it is no
+more.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar, Literal
+
+import pandas as pd
+
+from components.lib.errors import DataError, Unusable
+from components.lib.kinds._dicom import is_dicom, only_unusable, parsed
+from components.lib.kinds._volumes import Volume
+from components.lib.pseudonyms import PUBLIC_KEY, load_key, pseudonym
+from components.lib.readers._dicom_headers import BURNED_IN_TAGS, Header, SiteFrom, headers, refuse_burned_in
+from components.lib.readers._listed import (
+    SEPARATOR,
+    check_folder,
+    check_inside,
+    files_below,
+    from_folders,
+    one_target,
+    read_index,
+)
+from components.lib.readers._tables import with_attributes
+from components.lib.readers.base import ATTRIBUTES, Columns, Inputs, Load, Source, Targets
+from components.lib.readers.folder import read_file
+
+Key = Literal["path", "StudyInstanceUID", "SeriesInstanceUID", "AccessionNumber", "PatientID"]
+HEADER_FIELDS = {
+    "StudyInstanceUID": "study", "SeriesInstanceUID": "series", "AccessionNumber": "accession",
+    "PatientID": "patient_id",
+}  # fmt: skip
+
+
+class DicomColumns(Columns):
+    """Names of the columns of an index; targets are found under their own names."""
+
+    key: str | None = None
+    """What a row is about; null: the column is named as `key` says (path, StudyInstanceUID …)."""
+    date: str | None = "date"
+    """When the sample was taken, for `split.method: time`; without such a column, the date of the study."""
+
+
+class DicomSource(Source, ABC):
+    """What both readers of DICOM have."""
+
+    index: str | None = None
+    """CSV or Parquet table below the folder; null: class folders."""
+    key: Key = "path"
+    """What names a sample in the index: a file or a folder of files, or a value of the header that stands in them."""
+    columns: DicomColumns = DicomColumns()
+    """Column names of the index."""
+    site: SiteFrom | None = "institution"
+    """What the site is taken from where the index has no column for it, as a keyed pseudonym; null: unknown.
+    `split.test_sites` takes the pseudonyms, which stand in the dataset."""
+    burned_in: Literal["reject", "keep"] = "reject"
+    """Pictures with likely burned-in text: left out with the reason, or taken as they are."""
+
+    def samples(self, raw: Path, inputs: Inputs, targets: Targets) -> pd.DataFrame:
+        """One row a sample, sorted by path; also DataError for an index that names a file twice or lacks columns."""
+        check_folder(raw, "DICOM files")
+        table = self._from_index(raw, targets) if self.index else self._from_folders(raw, one_target(targets))
+        table = self._grouped(table, list(targets))
+        if table.empty:
+            raise DataError(
+                str(raw),
+                expected="at least one DICOM file with a picture",
+                found="none",
+                todo="check source.path and source.index in the task file",
+            )
+        columns = ["file", *ATTRIBUTES, *targets]
+        return table[columns].assign(row=0).sort_values("file", kind="stable", ignore_index=True)
+
+    def _grouped(self, table: pd.DataFrame, targets: list[str]) -> pd.DataFrame:
+        """Files to samples."""
+        return table
+
+    def _from_folders(self, raw: Path, target: str) -> pd.DataFrame:
+        found = headers(raw, _without_directory(files_below(raw)))
+        table = self._described(_pictures(found), ())
+        named = [from_folders(file) for file in table["file"]]
+        table["split"] = [split for split, _ in named]
+        table[target] = [name for _, name in named]
+        return table
+
+    def _from_index(self, raw: Path, targets: Targets) -> pd.DataFrame:
+        path = raw / str(self.index)
+        listed, told = read_index(path, {"key": self.columns.key or self.key}, targets, self.columns)
+        if self.key == "path":
+            check_inside(path, listed["key"])
+            found, places = _listed(raw, listed["key"].tolist())
+            place = dict(zip([one.file for one in found], places, strict=True))
+            _check_once(path, len(found) - len(place), "files")
+        else:
+            place = {key: row for row, key in enumerate(listed["key"]) if isinstance(key, str)}
+            _check_once(path, len(listed) - len(place), f"values of {self.key}, or empty ones")
+            everything = _pictures(headers(raw, _without_directory(files_below(raw))))
+            found = [one for one in everything if getattr(one, HEADER_FIELDS[self.key]) in place]
+            if len(everything) > len(found):
+                print(f"not in the index: {len(everything) - len(found):,} of {len(everything):,} DICOM pictures")
+        table = self._described(found, told)
+        keys = table["file"] if self.key == "path" else table[HEADER_FIELDS[self.key]]
+        rows = keys.map(place).astype("int64").tolist()
+        without = sorted(set(range(len(listed))) - set(rows)) if self.key != "path" else []
+        # A row of the index that no file belongs to is a sample that is missing; ingest says so.
+        table = pd.concat([table, pd.DataFrame({"file": [""] * len(without)})], ignore_index=True)
+        taken = listed.iloc[rows + without].reset_index(drop=True)
+        return table.assign(**{name: taken[name] for name in [*told, *targets]})
+
+    def _described(self, found: list[Header], told: tuple[str, ...]) -> pd.DataFrame:
+        """One row a file, its attributes from its header but for those that an index tells."""
+        names = [field.name for field in dataclasses.fields(Header)]
+        table = pd.DataFrame([dataclasses.asdict(one) for one in found], columns=names).astype("object")
+        if self.site is not None and "site" not in told and table[self.site].notna().any():
+            key = PUBLIC_KEY if self.public_key else load_key()
+            table["site"] = table[self.site].map(
+                lambda name: f"site-{pseudonym(key, f'site {name.casefold()}')[:8]}", na_action="ignore"
+            )
+        return with_attributes(table)
+
+
+class DicomFiles(DicomSource):
+    """DICOM files below a folder, one sample a file; with an index, or one folder per class."""
+
+    reader: Literal["dicom"]
+
+    raw_type: ClassVar[type] = bytes
+
+    def opener(self, raw: Path, inputs: Inputs) -> Load:
+        """Reads one file's bytes; also Unusable for likely burned-in text."""
+
+        def load(file: str, row: int) -> bytes:
+            content = _content(raw, file)
+            if not is_dicom(content):
+                raise Unusable("unreadable: no DICOM file")
+            if self.burned_in == "reject":
+                with only_unusable():
+                    refuse_burned_in(parsed(content, BURNED_IN_TAGS, stop_before_pixels=True))
+            return content
+
+        return load
+
+
+class DicomSeries(DicomSource):
+    """DICOM slices below a folder, one sample a series: a volume. Classes and keys as for single files."""
+
+    reader: Literal["dicom_series"]
+
+    raw_type: ClassVar[type] = Volume
+
+    def opener(self, raw: Path, inputs: Inputs) -> Load:
+        """Reads the slices of one series as a volume."""
+        from components.lib.readers._dicom_series import volume_of
+
+        def load(file: str, row: int) -> Volume:
+            return volume_of(
+                (_content(raw, one) for one in file.split(SEPARATOR)), burned_in=self.burned_in == "keep"
+            )  # fmt: skip
+
+        return load
+
+    def _grouped(self, table: pd.DataFrame, targets: list[str]) -> pd.DataFrame:
+        """One row a series: its files, and what they say, which must be one and the same."""
+        alone = (table["series"].isna() & (table["file"] != "")).to_numpy()
+        if alone.any():
+            print(f"left out: {int(alone.sum()):,} DICOM files that name no series")
+        rows: list[dict[str, Any]] = []
+        torn = 0
+        kept = table[~alone]
+        for _, group in kept.groupby(kept["series"].fillna("").where(kept["file"] != "", kept.index.astype("str"))):
+            row: dict[str, Any] = {name: _first(group[name]) for name in (*ATTRIBUTES, *targets)}
+            torn += any(group[name].nunique() > 1 for name in ("patient", "split", *targets))
+            rows.append({"file": SEPARATOR.join(sorted(group["file"])), **row})
+        if torn:
+            raise DataError(
+                "source",
+                expected="one patient, one split and one value of each target for all slices of a series",
+                found=f"several, for {torn} of {len(rows)} series",
+                todo="correct the index, or sort each series into one folder",
+            )
+        return pd.DataFrame(rows, columns=["file", *ATTRIBUTES, *targets])
+
+
+def _content(raw: Path, file: str) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        OSError: it isn't there; "" stands for the file that an index expects and nobody has.
+        Unusable: it is there, and can't be read.
+    """
+    if not file:
+        raise FileNotFoundError
+    return read_file(raw / file)
+
+
+def _without_directory(files: list[str]) -> list[str]:
+    """Files but for those that only list the others of an export (PS3.10 8.6)."""
+    return [file for file in files if PurePosixPath(file).name.upper() != "DICOMDIR"]
+
+
+def _pictures(found: list[Header]) -> list[Header]:
+    """The files with a picture; how many have none is told."""
+    kept = [one for one in found if one.has_picture]
+    if len(kept) < len(found):
+        print(f"left out: {len(found) - len(kept):,} DICOM objects without a picture")
+    return kept
+
+
+def _listed(raw: Path, names: list[str]) -> tuple[list[Header], list[int]]:
+    """Headers of the files that an index names, and the row of each; a folder stands for the pictures below it."""
+    found: list[Header] = []
+    rows: list[int] = []
+    folders = {row for row, name in enumerate(names) if (raw / name).is_dir()}
+    files = [row for row in range(len(names)) if row not in folders]
+    found += headers(raw, [PurePosixPath(names[row]).as_posix() for row in files], every=True)
+    rows += files
+    for row in sorted(folders):
+        inside = _without_directory(files_below(raw / names[row]))
+        below = [(PurePosixPath(names[row]) / file).as_posix() for file in inside]
+        pictures = [one for one in headers(raw, below) if one.has_picture] or [Header(names[row])]
+        found += pictures
+        rows += [row] * len(pictures)
+    return found, rows
+
+
+def _check_once(path: Path, extra: int, what: str) -> None:
+    if extra:
+        raise DataError(
+            str(path),
+            expected="each sample named once",
+            found=f"{extra} {what} named again",
+            todo="delete the rows that say it twice",
+        )
+
+
+def _first(values: pd.Series) -> Any:
+    """The first known value; None without one."""
+    known = values.dropna()
+    return known.iloc[0] if len(known) else None

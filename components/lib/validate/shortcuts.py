@@ -1,0 +1,193 @@
+"""Shortcuts: can a plain model tell the classes from what should say nothing of them?
+
+Edges and corners of the pictures (letters, burnt-in marks, a cassette), their size and depth, the site. A net that
+finds such a way to the answer looks good here and fails elsewhere (Zech et al. 2018, doi:10.1371/journal.pmed.1002683;
+DeGrave et al. 2021, doi:10.1038/s42256-021-00338-7). Logistic regression, out-of-fold predictions of the training
+samples, AUC with DeLong's interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from components.lib.dataset import Dataset
+from components.lib.spec import TaskSpec
+from components.lib.statistics import Estimate, auc, macro_auc
+from components.lib.validate.checks import Finding
+from components.lib.validate.near_duplicates import Pictures, is_picture
+from components.lib.validate.outcome import Check
+from components.lib.validate.tables import as_labels
+
+Matrix = NDArray[np.float64]
+Labels = NDArray[np.intp]
+
+RAISED = 0.6
+"""An AUC whose interval lies above this is raised."""
+FOLDS, FEWEST, FEWEST_PATIENTS = 5, 100, 10
+"""Samples in all, and patients of each class, below which nothing is looked for."""
+MOST = 10_000
+SIDE, EDGE, CORNER = 48, 3, 6
+"""Pictures are brought to this side, without padding; width of the edges and side of the corners in its pixels."""
+
+
+def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> Finding:
+    """Look for shortcuts to every target that has classes, in the training samples.
+
+    Args:
+        dataset: the cleaned pictures.
+        samples: its table; what doesn't count has no split.
+        spec: the task.
+    """
+    if spec.clean.shortcuts == "off":
+        return Finding(())
+    samples = as_labels(samples, spec)
+    train = np.flatnonzero((samples["split"] == "train").to_numpy())
+    rows, lines, groups = [], [], None
+    for name, kind in spec.targets.items():
+        if not kind.class_names:
+            continue
+        used, labels = usable(samples, train, name, kind.class_names)
+        why = too_few(samples.iloc[used], labels)
+        if why:
+            lines.append(f"shortcuts: not looked for, {why}")
+            continue
+        groups = groups or every_group(dataset, samples, train, spec)
+        where, folds = np.searchsorted(train, used), grouped_folds(labels, patients(samples.iloc[used]))
+        for group, features in groups.items():
+            output = out_of_fold(features[where], labels, folds)
+            rows.append((name, group, area(output, labels)))
+    raised = [row for row in rows if row[2].low > RAISED]
+    lines += [f"shortcut? {group} alone tell {name}: AUC {found}" for name, group, found in raised]
+    if rows and not raised:
+        lines.append(f"shortcuts: none in {', '.join(dict.fromkeys(group for _, group, _ in rows))}")
+    checks = (_check(raised),) if rows and spec.clean.shortcuts == "fail" else ()
+    return Finding(tuple(lines), (("Shortcuts", _table(rows)),) if rows else (), checks)
+
+
+def every_group(dataset: Dataset, samples: pd.DataFrame, rows: Labels, spec: TaskSpec) -> dict[str, Matrix]:
+    """Features (len(rows), F) of each group that these samples have; what is the same in all says nothing."""
+    groups: dict[str, list[Matrix]] = {}
+    for name, kind in spec.inputs.items():
+        if is_picture(kind):
+            edges, corners = _margins(Pictures(dataset, name, kind), rows)
+            groups.setdefault("edges", []).append(edges)
+            groups.setdefault("corners", []).append(corners)
+        for group, figures in (("height and width", ("height", "width")), ("bit depth", ("bits",))):
+            known = [f"{name}_{figure}" for figure in figures if f"{name}_{figure}" in samples]
+            if known:
+                groups.setdefault(group, []).append(_sizes(samples.iloc[rows][known].to_numpy(np.float64)))
+    if "site" in samples and samples.iloc[rows]["site"].nunique() > 1:
+        groups["sites"] = [pd.get_dummies(samples.iloc[rows]["site"], dtype="float64").to_numpy()]
+    joined = {group: np.concatenate(pieces, axis=1) for group, pieces in groups.items()}
+    return {group: features for group, features in joined.items() if np.ptp(features, axis=0).any()}
+
+
+def usable(samples: pd.DataFrame, rows: Labels, name: str, classes: tuple[str, ...]) -> tuple[Labels, Labels]:
+    """Of these rows the ones whose label is known, at most 10,000 spread evenly; and their classes 0 … K-1."""
+    codes = pd.Categorical(samples[name].iloc[rows], categories=list(classes)).codes
+    known = np.flatnonzero(codes >= 0)
+    known = known[np.unique(np.linspace(0, len(known) - 1, min(MOST, len(known))).astype(np.intp))]
+    return rows[known], np.asarray(codes[known], np.intp)
+
+
+def too_few(samples: pd.DataFrame, labels: Labels) -> str:
+    """Why a quick model of these samples would say nothing; "" where it would."""
+    if len(labels) < FEWEST:
+        return f"{len(labels)} samples with a label (at least {FEWEST})"
+    least = int(pd.Series(patients(samples)).groupby(labels).nunique().min())
+    if least < FEWEST_PATIENTS or len(np.unique(labels)) < 2:
+        return f"{least} patients in the rarest class (at least {FEWEST_PATIENTS}, in two classes)"
+    return ""
+
+
+def patients(samples: pd.DataFrame) -> NDArray[np.intp]:
+    """A number per row (N,), equal for samples of one known patient."""
+    return pd.factorize(samples["patient"].fillna(samples["sample_id"]))[0]
+
+
+def grouped_folds(labels: Labels, groups: Labels) -> list[tuple[Labels, Labels]]:
+    """Five times the rows to fit and the rows to predict, groups whole and classes alike; always the same."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+    return list(splitter.split(labels, labels, groups))
+
+
+def out_of_fold(
+    features: Matrix, labels: Labels, folds: list[tuple[Labels, Labels]], components: int = 0, c: float = 0.1
+) -> Matrix:
+    """Probabilities (N, K) that a quick model gives samples of patients it hasn't seen.
+
+    Args:
+        features: (N, F).
+        labels: (N,), 0 … K-1.
+        folds: of `grouped_folds`.
+        components: reduce the features to so many principal components first; 0: don't.
+        c: inverse strength of the L2 penalty.
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    reduce = [PCA(components, svd_solver="covariance_eigh")] if components else []
+    model = make_pipeline(StandardScaler(), *reduce, LogisticRegression(C=c, max_iter=1000, tol=1e-3))
+    output = np.zeros((len(labels), int(labels.max()) + 1))
+    with threadpool_limits(1):  # the same sums, hence the same bytes, on every machine
+        for fitted, held in folds:
+            model.fit(features[fitted], labels[fitted])
+            output[np.ix_(held, model.classes_)] = model.predict_proba(features[held])
+    return output
+
+
+def area(output: Matrix, labels: Labels) -> Estimate:
+    """AUC of probabilities (N, K): of the second class, or the mean over classes where there are more."""
+    return auc(output[:, 1], labels == 1) if output.shape[1] == 2 else macro_auc(output, labels)
+
+
+def _margins(pictures: Pictures, rows: Labels) -> tuple[Matrix, Matrix]:
+    """What stands along the edges between the corners (N, F) and in the corners (N, G), padding taken off."""
+    size = (SIDE, SIDE)
+    bare = np.stack([cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in pictures.pixels(rows, 2 * SIDE)])
+    down, across = bare[:, CORNER:-CORNER], bare[:, :, CORNER:-CORNER]
+    thin = (across[:, :EDGE], across[:, -EDGE:], down[:, :, :EDGE].swapaxes(1, 2), down[:, :, -EDGE:].swapaxes(1, 2))
+    strips = [one.mean(axis=1).reshape(len(bare), -1, 4).mean(axis=2) for one in thin]
+    ends = (slice(0, CORNER), slice(-CORNER, None))
+    corners = [bare[:, one, other].reshape(len(bare), -1) for one in ends for other in ends]
+    return np.concatenate(strips, axis=1).astype(np.float64), np.concatenate(corners, axis=1).astype(np.float64)
+
+
+def _sizes(figures: Matrix) -> Matrix:
+    """Logarithms and, of two, the proportion with them."""
+    logs = np.log(np.maximum(figures, 1))
+    return logs if logs.shape[1] < 2 else np.column_stack([logs, logs[:, 0] - logs[:, 1]])
+
+
+def _table(rows: list[tuple[str, str, Estimate]]) -> pd.DataFrame:
+    told: list[Mapping[str, object]] = [
+        {
+            "told from": group,
+            "target": name,
+            "AUC": found.value,
+            "low": found.low,
+            "high": found.high,
+            "raised": "yes" if found.low > RAISED else "no",
+        }
+        for name, group, found in rows
+    ]
+    return pd.DataFrame(told)
+
+
+def _check(raised: list[tuple[str, str, Estimate]]) -> Check:
+    return Check(
+        "No target can be told from edges, corners, size, depth or site alone",
+        "failed" if raised else "passed",
+        "; ".join(f"{name} from {group}: AUC {found}" for name, group, found in raised) or "nothing raised",
+        "look at the pictures, crop or mask what gives it away, or set `clean.shortcuts: report`",
+    )

@@ -1,0 +1,198 @@
+"""What raw data are: a task as plain values, the reason of every choice, and sentences that say what was found.
+
+One file a format; each takes what it recognises. What is recognised and can't be trained on is refused by name
+(refusals.py), so that nothing is mis-read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from components.lib.readers.folder import is_picture
+from pipelines.look.beats import beat_files, is_beats, look_at_beats
+from pipelines.look.beside import find_index, refuse_unusable, refuse_without_paths
+from pipelines.look.dicom import dicom_names, look_at_dicom
+from pipelines.look.findings import Draft, Questions, counted, refused
+from pipelines.look.index import look_at_index
+from pipelines.look.medmnist import is_medmnist, look_at_archive, other_arrays
+from pipelines.look.pictures import look_at_class_folders
+from pipelines.look.refusals import (
+    VOLUMES,
+    another_format,
+    first_line,
+    is_long,
+    nothing_known,
+    refuse_boxes,
+    refuse_series,
+    volumes,
+)
+from pipelines.look.signals import look_at_records
+from pipelines.look.sources import PACKED, Files, folder_files, packed_files
+from pipelines.look.tables import look_at_table, read
+from pipelines.look.text import task_text
+
+__all__ = ["Draft", "Questions", "look", "task_text"]
+
+TABLES = (".csv", ".csv.gz", ".parquet")
+
+
+def look(data: Path, questions: Questions | None = None) -> Draft:
+    """What the data are, and a task for them.
+
+    Args:
+        data: a file or a folder.
+        questions: asked where the data leave a choice; None: every default is taken.
+
+    Raises:
+        DataError: nothing there that is understood, or that can be trained on.
+    """
+    questions = questions or Questions()
+    name = data.name.lower()
+    if not data.exists():
+        raise refused(
+            data,
+            expected="a folder of pictures or of ECG records, a MedMNIST archive (.npz), a table, a ZIP or TAR",
+            found="no such file or folder",
+            todo="name the data by path",
+        )
+    if data.is_dir():
+        draft = _folder(data, questions)
+    elif name.endswith(".npz"):
+        if not is_medmnist(data):
+            raise other_arrays(data)
+        draft = look_at_archive(data, questions)
+    elif name.endswith(PACKED):
+        draft = _archive(data, questions)
+    elif name.endswith(VOLUMES):
+        raise volumes(str(data), "a volume")
+    elif name.endswith(TABLES):
+        draft = _table(data, questions)
+    else:
+        raise another_format(data)
+    if questions.target not in (None, *draft.values["targets"]):
+        raise refused(
+            data,
+            expected=f"a table, or a table beside files, for --target {questions.target}",
+            found=f"data without columns; what is predicted is {', '.join(draft.values['targets'])}",
+            todo="leave --target out",
+        )
+    draft.found += questions.assumed
+    return draft
+
+
+def _table(data: Path, questions: Questions) -> Draft:
+    """A file that is a table, the index of pictures beside it, or beats as text."""
+    if data.suffix.lower() == ".csv" and is_beats(data):
+        return look_at_beats(data, [data], questions)
+    if not data.name.lower().endswith(".csv.gz"):
+        files = folder_files(data.parent) if _names_files(data) else None
+        index = find_index(files, questions, data.name) if files else None
+        if files and index:
+            return look_at_index(files, index, files.source("folder"), questions)
+    return look_at_table(data, questions)
+
+
+def _names_files(data: Path) -> bool:
+    """Whether a cell of the first row names a file beside the table; the folder isn't listed for less."""
+    table, _, _ = read(data)
+    row = table.iloc[0].astype("str").str.strip()
+    return any(0 < len(cell) < 200 and "\0" not in cell and (data.parent / cell).is_file() for cell in row)
+
+
+def _archive(data: Path, questions: Questions) -> Draft:
+    """A ZIP or TAR of pictures."""
+    files = packed_files(data)
+    draft = _pictures(files, questions)
+    if draft is None:
+        raise refused(
+            data,
+            expected="pictures in the archive, in one folder a class or with an index.csv",
+            found=f"{counted(len(files.names), 'file')}, none of them a picture",
+            todo="unpack it, and name the folder",
+        )
+    return draft
+
+
+def _folder(data: Path, questions: Questions) -> Draft:
+    files = folder_files(data)
+    if files.ending(".hea"):
+        return look_at_records(files, questions)
+    draft = _pictures(files, questions)
+    if draft is not None:
+        return draft
+    bare = files.unwrapped()
+    if found := dicom_names(bare):
+        return look_at_dicom(bare, found, questions)
+    if number := len(files.ending(*VOLUMES)):
+        raise volumes(str(data), counted(number, "volume"))
+    if paths := beat_files(data):
+        return look_at_beats(data, paths, questions)
+    return _tables(files, questions)
+
+
+def _pictures(files: Files, questions: Questions) -> Draft | None:
+    """Pictures with an index, or in folders of classes; None where there are none."""
+    bare = files.unwrapped()
+    for each in [files] if bare.names == files.names else [files, bare]:
+        pictures = [name for name in each.names if is_picture(name) and not name.lower().endswith((".dcm", ".dicom"))]
+        held = pictures or (dicom_names(each) if each.packed else [])
+        if not held and "index.csv" not in each.names:
+            continue
+        if pictures:
+            refuse_boxes(each, len(pictures))
+        index = find_index(each, questions) if held else None
+        if index is not None:
+            return look_at_index(each, index, each.source("folder"), questions)
+        if pictures:
+            refuse_unusable(each)
+        if "index.csv" in each.names and (pictures or not dicom_names(each)):
+            _refuse_index(each)
+    pictures = [name for name in bare.names if is_picture(name)]
+    if not pictures or (not bare.packed and dicom_names(bare)):
+        return None
+    return look_at_class_folders(bare, pictures, bare.source("folder"), questions)
+
+
+def _refuse_index(files: Files) -> None:
+    """An index.csv that names no file: of pictures that aren't there, or it is no index.
+
+    Raises:
+        DataError: unless there is nothing else than the table: it may be one with samples as rows.
+    """
+    if len(files.names) > 1 or first_line(files.read("index.csv"))[:1] != []:
+        from components.lib.readers._tables import read_table
+
+        table = read_table(files.place / "index.csv", files.read("index.csv"))
+        raise refuse_without_paths(files.place, table)
+
+
+def _tables(files: Files, questions: Questions) -> Draft:
+    """A folder with one table in it; series over time are refused by name.
+
+    Raises:
+        DataError: none, or several.
+    """
+    folder = files.place
+    texts = files.ending(".txt", ".csv", ".psv", ".tsv")
+    long = [name for name in texts[:: max(1, len(texts) // 20)] if is_long(first_line(files.read(name)))]
+    if long and len(texts) > 1:
+        import pandas as pd
+
+        same = [name for name in texts if name.rpartition("/")[0] == long[0].rpartition("/")[0]]
+        refuse_series(folder, pd.DataFrame(columns=first_line(files.read(long[0]))), len(same) - 1)
+    tables = [name for name in files.top() if name.lower().endswith(TABLES)]
+    for name in tables:
+        text, _, _ = read(folder / name)
+        refuse_series(folder, text)
+    if len(tables) == 1:
+        return look_at_table(folder / tables[0], questions, raw=folder)
+    if len(tables) > 1:
+        raise refused(
+            folder,
+            expected="one table with all samples",
+            found=f"{counted(len(tables), 'table')}, and no files that they name",
+            todo="name one of them by its path; or join them, with a column split where they are sides of one",
+        )
+    if number := len(files.ending(*PACKED, ".npz")):
+        raise refused(folder, expected="data", found=counted(number, "archive"), todo="name one of them by its path")
+    raise nothing_known(files)

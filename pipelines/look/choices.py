@@ -1,0 +1,184 @@
+"""Choices that every kind of data leaves open alike: classes and their order, the split, how long to train."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.look.findings import Questions, counted, some
+
+HEALTHY = (
+    "normal", "healthy", "negative", "no", "none", "0", "false", "absent", "benign", "control", "controls", "n",
+    "no_finding", "no finding", "notumor", "no_tumor", "clean", "other", "survived", "alive", "neg", "f",
+)  # fmt: skip
+"""Names of the class that is not the finding."""
+MOST_CLASSES = 20
+"""Different values up to which a column of words or whole numbers holds classes."""
+SCARCE = 50
+"""Samples, or patients, of a class below which chance alone may leave a side of the split without one."""
+LEAST = 3
+"""Samples of a class that a split needs at least: one for each side."""
+
+
+@dataclass
+class Classes:
+    """The classes of a target.
+
+    Args:
+        names: those that the task takes, in their order.
+        found: sentences.
+        why: the reason that stands beside them.
+        rarest: samples of the rarest one; patients, once it is known which they are of.
+    """
+
+    names: list[str]
+    found: list[str] = field(default_factory=list)
+    why: str = ""
+    rarest: int = 0
+
+    @property
+    def kind(self) -> str:
+        """The kind of target."""
+        return "binary" if len(self.names) == 2 else "multiclass"
+
+
+def classes_from(counts: Mapping[str, int], questions: Questions) -> Classes:
+    """Classes from the words that stand for them and how often each does; at least two.
+
+    Words that look like a slip of the pen are pointed out and left out, so that ingest stops at them.
+    """
+    kept = dict(counts)
+    found = []
+    for rare, common in slips(counts):
+        told = f"{rare!r} ({counts[rare]:,}) looks like {common!r} ({counts[common]:,})"
+        if len(kept) > 2 and questions.confirm(
+            f"{told}: is it a slip?", default=True, why="the names are nearly equal, and it is rare"
+        ):
+            del kept[rare]
+            found.append(f"{told}: left out of the classes, ingest stops until the data are corrected")
+        else:
+            found.append(f"{told}: correct the data if it's a slip")
+    names = ordered(kept)
+    if len(names) == 2:
+        names = _finding_last(names, questions)
+    rarest = min(kept.values())
+    listed = ", ".join(f"{name} ({kept[name]:,})" for name in names)
+    scarce = [name for name in names if kept[name] < LEAST * 4]
+    found.insert(0, f"{counted(len(names), 'class', 'classes')}: {listed}")
+    if scarce:
+        found.append(
+            f"few samples of {some(scarce)}: each side of the split must have one; if ingest says that one lacks it, "
+            "add samples or take the class out"
+        )
+    why = f"{names[1]} is the finding: its probability is served" if len(names) == 2 else ""
+    return Classes(names, found, why, rarest)
+
+
+def ordered(counts: Mapping[str, int]) -> list[str]:
+    """Numbers by their value, words by the alphabet, what means health first."""
+    try:
+        return sorted(counts, key=float)
+    except ValueError:
+        return sorted(counts, key=lambda name: (name.lower() not in HEALTHY, name))
+
+
+def _finding_last(names: list[str], questions: Questions) -> list[str]:
+    """Of two classes, the one that is looked for last; asked where neither name says it."""
+    healthy = [name for name in names if name.lower() in HEALTHY]
+    if len(healthy) == 1:
+        return [healthy[0], *(name for name in names if name not in healthy)]
+    if _float(names[0]) is not None and _float(names[1]) is not None:
+        return names
+    finding = questions.choose(
+        "Which class is the finding, whose probability is served?", names, names[1], "the second by the alphabet"
+    )
+    return [*(name for name in names if name != finding), finding]
+
+
+def slips(counts: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Rare names that are nearly a common one: pairs of the rare and the common, each rare one once."""
+    found = []
+    for rare in sorted(counts):
+        for common in sorted(counts, key=lambda name: -counts[name]):
+            if counts[rare] * 10 <= counts[common] and _alike(rare, common):
+                found.append((rare, common))
+                break
+    return found
+
+
+def _alike(one: str, other: str) -> bool:
+    """Equal but for one letter: another, one too many, one too few, or two that changed places.
+
+    Not where figures or a short word tell them apart (grade1 and grade2, type a and type b), or a start (abnormal).
+    """
+    first, second = (re.split(r"[\W_]+", name.lower()) for name in (one, other))
+    if re.findall(r"\d+", one) != re.findall(r"\d+", other):
+        return False
+    if "".join(first) == "".join(second):
+        return True
+    differing = [(a, b) for a, b in zip(first, second, strict=False) if a != b]
+    if len(first) != len(second) or len(differing) != 1 or min(map(len, differing[0])) < 4:
+        return False
+    a, b = differing[0]
+    return not a.endswith(b) and not b.endswith(a) and _one_letter(a, b)
+
+
+def _one_letter(a: str, b: str) -> bool:
+    start = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    left, right = a[start:], b[start:]
+    swapped = left[:2] == right[:2][::-1] and left[2:] == right[2:]
+    return swapped or left[1:] == right[1:] or left[1:] == right or left == right[1:]
+
+
+def _float(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def made_split(groups: int, *, by: str, classes: Classes | None) -> tuple[dict[str, Any], str]:
+    """A split that medpipe makes, and the reason of its method and shares.
+
+    Args:
+        groups: patients, or samples where no patient is known.
+        by: patient or sample.
+        classes: of the target; None for a number.
+    """
+    few = groups < 1000
+    shares = (0.2, 0.25) if few else (0.15, 0.15)
+    why = f"of {counted(groups, by)}: " + (
+        "a smaller test would say little" if few else "enough of them to leave most for training"
+    )
+    method = "hash"
+    if classes is not None and classes.rarest >= LEAST and (classes.rarest < SCARCE or groups < 2 * SCARCE):
+        method, why = "stratified", f"{why}; so few that chance could leave a side without a class"
+    return {"by": by, "method": method, "validation": shares[0], "test": shares[1]}, why
+
+
+def training(samples: int, what: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """The section `train`: how long, and on how many samples at a time; and the reasons.
+
+    Args:
+        samples: of the training side.
+        what: image, table or signal.
+    """
+    sizes = [(200, 16), (4000, 32), (20_000, 64)]
+    batch = next((size for most, size in sizes if samples < most), 128)
+    more: dict[str, Any] = {}
+    why = {
+        "train.epochs": "at most: training ends when validation gains no more",
+        "train.batch_size": f"about {samples:,} samples to train on; 16 or 8 if memory runs out",
+    }
+    if what == "table":
+        epochs, patience = (100, 20) if samples < 1000 else (60, 15)
+        if samples >= 5000:
+            more = {"width": 64, "learning_rate": 0.003, "dropout_rate": 0.05}
+            why["train.width"] = "rows are many: a wider net, that forgets less"
+    elif what == "signal":
+        epochs, patience, batch = (10, 5, batch) if samples < 10_000 else (5, 3, 64)
+    else:
+        epochs, patience = (20, 8) if samples < 1000 else (10, 5)
+    return {"epochs": epochs, "patience": patience, "batch_size": batch, **more}, why

@@ -1,0 +1,237 @@
+"""What the columns of a table are: recognised by what stands in them, and by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from components.lib.errors import DataError
+from components.lib.readers._tables import SPLIT_NAMES, known_text
+from components.lib.spec import DATASET_COLUMNS
+from pipelines.look import names
+from pipelines.look.choices import HEALTHY, MOST_CLASSES, Classes, classes_from
+from pipelines.look.findings import Questions, counted, refused, some
+
+SEXES = {"m", "f", "w", "d", "male", "female", "man", "woman", "other", "unknown", "0", "1", "2", "u", "x", "o"}
+WORDS_AS_CLASSES = ("None", "none", "NONE")
+"""Words for "unknown" that may be a grade of a disease."""
+
+
+@dataclass
+class Attributes:
+    """What is known of a sample beside its target.
+
+    Args:
+        columns: attribute to the column that holds it, None where there is none.
+        found: sentences.
+        why: attribute to its reason.
+    """
+
+    columns: dict[str, str | None]
+    found: list[str] = field(default_factory=list)
+    why: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def taken(self) -> set[str]:
+        """The columns that are attributes."""
+        return {column for column in self.columns.values() if column is not None}
+
+    def given(self, table: pd.DataFrame) -> bool:
+        """Whether the source's own split has all three sides."""
+        return self.sides(table) == {"train", "validation", "test"}
+
+    def sides(self, table: pd.DataFrame) -> set[str]:
+        """The sides that the source's own split has."""
+        column = self.columns["split"]
+        return {*table[column].str.lower().map(SPLIT_NAMES)} if column else set()
+
+
+def attributes(table: pd.DataFrame, questions: Questions, leave: Collection[str] = ()) -> Attributes:
+    """Which columns say whose a sample is, its side of a split, site, sex and age.
+
+    Args:
+        table: text, null where unknown.
+        questions: asked whether a column is the patient.
+        leave: columns that are something else.
+    """
+    found = Attributes({})
+    for role, known in names.ROLES.items():
+        named = [c for c in table.columns if names.plain(c) in known and c not in leave and c not in found.taken]
+        column = next((c for c in named if _fits(role, table[c])), None)
+        found.columns[role] = column
+        for other in named:
+            if other != column and role == "split":
+                found.found.append(
+                    f"column {other!r} is called like a split, but its values are not train, validation and test: "
+                    "not used"
+                )
+    if found.columns["patient"] is None:
+        found.columns["patient"] = _patient_by_content(table, questions, {*leave, *found.taken})
+    _tell(found, table)
+    return found
+
+
+def _fits(role: str, column: pd.Series) -> bool:
+    known = column.dropna()
+    distinct = known.nunique()
+    if role in ("patient", "study"):
+        return distinct > 1
+    if role == "split":
+        return distinct > 1 and set(known.str.lower()) <= {*SPLIT_NAMES}
+    if role == "sex":
+        return 0 < distinct <= 6 and set(known.str.lower()) <= SEXES
+    if role == "age":
+        ages = pd.to_numeric(known, errors="coerce")
+        return distinct > 1 and bool(ages.between(0, 120).mean() > 0.95)
+    return 0 < distinct <= 100 and distinct * 3 <= len(known)
+
+
+def _patient_by_content(table: pd.DataFrame, questions: Questions, leave: Collection[str]) -> str | None:
+    """A column of ids that come back: several samples of one patient, perhaps."""
+    for column in table.columns:
+        known = table[column].dropna()
+        distinct = known.nunique()
+        words = {*names.plain(column).split("_")}
+        repeated = distinct >= 5 and distinct * 1.2 <= len(known) <= distinct * 50
+        code = not known.str.contains(r"\s|\.\d", regex=True).any()
+        if column in leave or not (words & names.ID_WORDS and repeated and code):
+            continue
+        told = f"{counted(distinct, 'value')} in {counted(len(known), 'row')}"
+        if questions.confirm(
+            f"Is {column!r} the patient ({told})?", default=True, why="it is called an id, and its values come back"
+        ):
+            return str(column)
+    return None
+
+
+def _tell(found: Attributes, table: pd.DataFrame) -> None:
+    patient = found.columns["patient"]
+    if patient is not None:
+        known = table[patient].dropna()
+        lacking = len(table) - len(known)
+        found.why["patient"] = f"{counted(known.nunique(), 'patient')} in {counted(len(table), 'row')}"
+        found.found.append(
+            f"column {patient!r} is the patient: {found.why['patient']}"
+            + (f", {lacking:,} without one" if lacking else "")
+        )
+    if found.columns["study"] is not None:
+        found.why["study"] = "no examination is torn"
+    for role, meaning in (("site", "site"), ("sex", "sex"), ("age", "age")):
+        column = found.columns[role]
+        if column is not None:
+            found.why[role] = "figures are reported by it" if role != "age" else "kept beside each sample"
+            found.found.append(f"column {column!r} is the {meaning}: {found.why[role]}")
+
+
+def source_columns(found: Attributes, table: pd.DataFrame, split: str | None) -> dict[str, str | None]:
+    """`source.columns` where it differs from what the reader takes of itself.
+
+    Args:
+        found: the attributes.
+        table: the table.
+        split: the column of the given split, None where a split is made.
+    """
+    wanted = {**found.columns, "split": split}
+    default = {"patient": "patient", "split": None, "site": "site", "sex": "sex", "age": "age", "study": None}
+    return {
+        role: column
+        for role, column in wanted.items()
+        if column != default[role] and (column is not None or default[role] in table.columns)
+    }
+
+
+def target_column(table: pd.DataFrame, where: Path, candidates: list[str], questions: Questions, default: str) -> str:
+    """The column to predict: the one the user named, the one whose name says so, or the default, asked for.
+
+    Raises:
+        DataError: the named one isn't there; or a task file can't name it.
+    """
+    if questions.target is not None:
+        if questions.target not in table.columns:
+            raise DataError(
+                "--target",
+                expected=f"a column of the table: {some([str(c) for c in table.columns], 20)}",
+                found=questions.target,
+                todo="write the column's name as the table has it",
+            )
+        return task_name(questions.target, where)
+    said = [c for c in candidates if names.plain(c) in names.TARGET]
+    if said:
+        return task_name(said[0], where)
+    if len(candidates) == 1:
+        return task_name(candidates[0], where)
+    by_last_word = [c for c in candidates if names.last_word(c) in names.OUTCOME]
+    chosen, why = (by_last_word[-1], "its name says so") if by_last_word else (default, "no name says which")
+    if not by_last_word and default == candidates[-1]:
+        why = "the last column; no name says which"
+    return task_name(questions.choose("Which column is to be predicted?", candidates, chosen, why), where)
+
+
+def task_name(column: str, where: Path) -> str:
+    """The column, if a task file can call a target so.
+
+    Raises:
+        DataError: it has capitals or blanks, or a name that datasets use themselves.
+    """
+    reserved = column in (*DATASET_COLUMNS, "test", "gates")
+    if not reserved and names.plain(column) == column and column[:1].isalpha():
+        return column
+    better = (
+        f"{names.plain(column)}_known" if reserved or not names.plain(column)[:1].isalpha() else names.plain(column)
+    )
+    raise DataError(
+        f"{where}, column {column}",
+        expected="a target's column in small letters, figures and _, called like nothing that every dataset has",
+        found=column,
+        todo=f"rename the column, for instance to {better}; or name another one: --target COLUMN",
+    )
+
+
+def classes_of(labels: pd.Series, questions: Questions, where: Path, column: str) -> Classes:
+    """The classes of a column.
+
+    Args:
+        labels: text as the table has it; words for "unknown" are taken out here.
+        questions: asked where a choice is left.
+        where: the table, for errors.
+        column: its name.
+
+    Raises:
+        DataError: fewer than two.
+    """
+    known = labels_of(labels).dropna()
+    counts = known.value_counts()
+    if len(counts) < 2:
+        raise refused(
+            where,
+            expected=f"at least two classes in column {column!r}",
+            found=f"{len(counts)}: {list(counts.index)}",
+            todo="name another column: --target COLUMN",
+        )
+    told = classes_from({str(name): int(count) for name, count in counts.items()}, questions)
+    if unknown := len(labels) - len(known):
+        told.found.append(f"{counted(unknown, 'row')} without a class: they teach nothing")
+    return told
+
+
+def labels_of(raw: pd.Series) -> pd.Series:
+    """A column as labels, null where unknown. "None" is a grade of a disease where nothing else means health."""
+    told, plain = known_text(raw, WORDS_AS_CLASSES), known_text(raw)
+    others = plain.dropna()
+    numbers = pd.to_numeric(others, errors="coerce").notna().all()
+    return plain if numbers or others.str.lower().isin(HEALTHY).any() else told
+
+
+def patients_of_rarest(labels: pd.Series, patients: pd.Series, classes: Classes) -> int:
+    """How many patients the class has that fewest have."""
+    held = patients.groupby(labels.str.strip()).nunique()
+    return int(held.reindex(classes.names).fillna(0).min())
+
+
+def few_values(column: pd.Series) -> bool:
+    """Whether a column could hold classes: words or whole numbers, 2 to 20 different ones."""
+    known = column.dropna()
+    return 2 <= known.nunique() <= MOST_CLASSES and not known.str.fullmatch(r"-?\d+\.\d*[1-9]\d*").any()

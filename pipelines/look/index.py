@@ -1,0 +1,187 @@
+"""A table beside files: one row a picture, with its class and whose it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from components.lib.readers._tables import SPLIT_NAMES, known_text
+from components.lib.readers.folder import is_picture
+from pipelines.look import names
+from pipelines.look.choices import Classes
+from pipelines.look.columns import (
+    Attributes,
+    attributes,
+    classes_of,
+    few_values,
+    labels_of,
+    patients_of_rarest,
+    source_columns,
+    target_column,
+)
+from pipelines.look.findings import Draft, Questions, counted, refused, some
+from pipelines.look.pictures import picture_draft, seen
+from pipelines.look.refusals import boxes, is_boxes
+from pipelines.look.sources import Files
+
+SIZES = {"width", "height", "rows", "columns", "channels", "depth", "bytes", "size", "filesize", "file_size"}
+"""Names of columns that describe a file, and no patient."""
+
+
+def look_at_index(
+    files: Files, index: tuple[str, pd.DataFrame, str], source: dict[str, Any], questions: Questions
+) -> Draft:
+    """Files with a table beside them.
+
+    Args:
+        files: where they lie, the table among them.
+        index: the table's name, its cells as text, and the column of paths.
+        source: the section `source`, which gets `index` and `columns`.
+        questions: asked for the target and the patient, where the columns don't say them.
+
+    Raises:
+        DataError: a table of boxes, files named twice, nothing to predict, nothing that can be read.
+    """
+    name, raw, path = index
+    table = raw.apply(known_text)
+    where = files.place / name
+    _check(where, table, path)
+    found = attributes(table, questions, leave=[path])
+    target = _target(raw, table, where, found, path, questions)
+    there = {*files.names}
+    files_there = [str(file) for file in table[path].dropna() if file in there]
+    what = seen(files, files_there)
+    classes, told = _kind(raw, table, target, questions, where)
+    given = found.given(table) and bool(table[found.columns["split"]].notna().all())
+    known = found.columns["patient"] is not None
+    rows = len(table)
+    sentences = [
+        f"a table {name if name == 'index.csv' else 'beside the files'} with {counted(rows, 'row')}; column {path!r} "
+        f"names the files, {target!r} is the target; {what.described}",
+        *told,
+        f"pictures are brought to {what.size[0]}×{what.size[1]}, {'colour' if what.coloured else 'grey'}",
+        *found.found,
+        *_notes(files, table, path, found, given=given),
+    ]
+    columns = {
+        **({"path": path} if path != "path" else {}),
+        **source_columns(found, table, found.columns["split"] if given else None),
+    }
+    source = {**source, "index": name, **({"columns": columns} if columns else {})}
+    groups = table[found.columns["patient"]].nunique() if known else rows
+    sides = table[found.columns["split"]].str.lower().map(SPLIT_NAMES) if given else pd.Series(dtype="str")
+    train = int((sides == "train").sum()) if given else round(0.7 * rows)
+    by = "patient" if known else "sample"
+    if classes and known:
+        classes.rarest = patients_of_rarest(raw[target], table[found.columns["patient"]], classes)
+    draft = picture_draft(source, what, classes, (target, sentences), (given, by, groups, train), files)
+    draft.why |= {f"source.columns.{role}": why for role, why in found.why.items()}
+    draft.why["source.columns.path"] = "its values name the files"
+    if given and known and (shared := _shared(table, found)):
+        draft.values["split"]["shared_patients"] = "drop_from_train"
+        draft.why["split.shared_patients"] = f"the given split has {counted(shared, 'patient')} on two sides"
+        draft.found.append(f"{counted(shared, 'patient')} on two sides of the given split: taken out of train")
+    return draft
+
+
+def _check(where: Path, table: pd.DataFrame, path: str) -> None:
+    if is_boxes(table):
+        raise boxes(where, f"{counted(table[path].nunique(), 'picture')} and a table of {len(table):,} boxes")
+    twice = int(table[path].dropna().duplicated().sum())
+    if twice:
+        raise refused(
+            where,
+            expected="one row a file",
+            found=f"{counted(twice, 'row')} that name a file again",
+            todo="keep one row of each, with one column for each target",
+        )
+    leaving = table[path].dropna().map(lambda file: Path(file).is_absolute() or ".." in Path(file).parts)
+    if leaving.any():
+        raise refused(
+            where,
+            expected="paths relative to the table, inside its folder",
+            found=f"{int(leaving.sum()):,} that lead outside",
+            todo="write paths that start at the table",
+        )
+
+
+def _target(
+    raw: pd.DataFrame, table: pd.DataFrame, where: Path, found: Attributes, path: str, questions: Questions
+) -> str:
+    """The column to predict: classes first, numbers where there are none."""
+    free = [
+        str(c) for c in table.columns
+        if c not in {path, "mask", *found.taken} and names.plain(c) not in SIZES | names.SPLIT | names.PERSON
+    ]  # fmt: skip
+    candidates = [c for c in free if few_values(labels_of(raw[c]))]
+    numbers = [c for c in free if c not in candidates and _numeric(table[c])]
+    if not candidates and not numbers and questions.target is None:
+        raise refused(
+            where,
+            expected="a column with 2 to 20 classes, or of numbers, to predict",
+            found=some([str(c) for c in table.columns], 20),
+            todo="add the target's column, or name it: --target COLUMN",
+        )
+    options = candidates or numbers
+    return target_column(table, where, options, questions, options[0] if options else "")
+
+
+def _numeric(column: pd.Series) -> bool:
+    known = column.dropna()
+    return known.nunique() > 2 and bool(pd.to_numeric(known, errors="coerce").notna().all())
+
+
+def _kind(
+    raw: pd.DataFrame, table: pd.DataFrame, target: str, questions: Questions, where: Path
+) -> tuple[Classes | None, list[str]]:
+    """Classes, none for a number; and sentences about it."""
+    if few_values(labels_of(raw[target])) or not _numeric(table[target]):
+        classes = classes_of(raw[target], questions, where, target)
+        return classes, classes.found
+    numbers = pd.to_numeric(table[target].dropna())
+    return None, [f"{target!r} is a number: {numbers.min():g} to {numbers.max():g}"]
+
+
+def _notes(
+    files: Files, table: pd.DataFrame, path: str, found: Attributes, *, given: bool
+) -> list[str]:  # fmt: skip
+    notes = []
+    there = {*files.names}
+    listed: Sequence[str] = table[path].dropna().tolist()
+    if lacking := sum(file not in there for file in listed):
+        notes.append(f"{counted(lacking, 'file')} of the table {'is' if lacking == 1 else 'are'} not there")
+    strange = sum(not is_picture(file) for file in listed if PurePosixPath(file).suffix)
+    if strange:
+        notes.append(f"{counted(strange, 'row')} name something else than a picture: cleaning will refuse them")
+    others = [str(c) for c in table.columns if c != path and table[c].dropna().isin(there).mean() > 0.5]
+    if others:
+        notes.append(f"{some(others)}: names files, too, such as outlines; not used")
+    elsewhere = {file for column in others for file in table[column].dropna()}
+    if further := sum(is_picture(name) for name in there - {*listed} - elsewhere):
+        notes.append(f"{counted(further, 'further picture')} in no row of the table: left out")
+    column = found.columns["split"]
+    if given:
+        notes.append(f"column {column!r} is the split: kept")
+    elif column is not None:
+        lacking_sides = sorted({"train", "validation", "test"} - found.sides(table))
+        notes.append(
+            f"column {column!r} names sides of a split, but {' and '.join(lacking_sides) or 'not for every row'} "
+            "is missing: all are split anew"
+        )
+    notes.append(
+        "split by patient; patients become pseudonyms under your key: python -m components.lib.pseudonyms makes one"
+        if found.columns["patient"]
+        else "no patient ids: each file counts as one patient, overlap can't be excluded"
+    )
+    return notes
+
+
+def _shared(table: pd.DataFrame, found: Attributes) -> int:
+    """Patients on two sides of the given split."""
+    sides = table.groupby(found.columns["patient"])[str(found.columns["split"])].agg(
+        lambda side: side.str.lower().map(SPLIT_NAMES).nunique()
+    )
+    return int((sides > 1).sum())

@@ -1,0 +1,251 @@
+"""Folders of pictures, one a class; and what pictures are, however they are kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from components.lib.errors import Unusable
+from components.lib.kinds._decode import decode
+from components.lib.kinds.base import Array
+from components.lib.readers._tables import SPLIT_NAMES
+from pipelines.look.choices import Classes, classes_from, made_split, training
+from pipelines.look.findings import Draft, Questions, counted, refused, some
+from pipelines.look.refusals import refuse_masks
+from pipelines.look.sources import Files
+
+LARGEST_SIDE = 64
+SAMPLE = 24
+"""Pictures that are opened to see their size and colour."""
+COLOURED = 16
+"""Difference between the colours of a pixel, of 255, above which it isn't grey; JPEG makes small ones."""
+CHEST = ("chest", "xray", "x_ray", "x-ray", "cxr", "lung", "pneumo", "thorax", "covid", "cardio", "tubercul")
+SIDELESS = (
+    "cell",
+    "blood",
+    "histo",
+    "patho",
+    "smear",
+    "skin",
+    "derm",
+    "nevus",
+    "nevi",
+    "melanoma",
+    "malaria",
+    "parasit",
+)
+"""Words of pictures that show no left and right."""
+FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".dicom": "DICOM", ".dcm": "DICOM"}
+MOST_FOLDERS = 60
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a sample of pictures is like: heights and widths, and whether any is coloured."""
+
+    sides: tuple[tuple[int, int], ...]
+    coloured: bool
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The size to bring them to: their median, but no side above `LARGEST_SIDE` and none below 8."""
+        height, width = np.median(np.array(self.sides), axis=0)
+        scale = min(1.0, LARGEST_SIDE / max(height, width)) if height == width else 1.0
+        return tuple(int(max(8, min(LARGEST_SIDE, round(side * scale)))) for side in (height, width))  # type: ignore[return-value]
+
+    @property
+    def described(self) -> str:
+        """`224×224, grey`."""
+        low, high = np.min(np.array(self.sides), axis=0), np.max(np.array(self.sides), axis=0)
+        least, most = f"{low[0]}×{low[1]}", f"{high[0]}×{high[1]}"
+        return f"{least if least == most else f'{least} to {most}'}, {'colour' if self.coloured else 'grey'}"
+
+
+def seen(files: Files, names: Sequence[str]) -> Seen:
+    """Open some of the pictures.
+
+    Raises:
+        DataError: none can be read.
+    """
+    pictures = []
+    for name in names[:: max(1, len(names) // SAMPLE)]:
+        try:
+            pictures.append(decode(files.read(name)))
+        except (OSError, Unusable):
+            continue
+    if not pictures:
+        raise refused(
+            files.place,
+            expected="pictures that can be read",
+            found="none among those tried",
+            todo="check the files, and the paths in index.csv",
+        )
+    sides = tuple((int(p.shape[0]), int(p.shape[1])) for p in pictures)
+    return Seen(sides, any(map(_coloured, pictures)))
+
+
+def _coloured(pixels: Array) -> bool:
+    """Whether the colours of a pixel differ."""
+    if pixels.ndim == 2 or pixels.shape[2] < 3:
+        return False
+    scaled = pixels.astype(np.float32) * (255 / np.iinfo(pixels.dtype).max)
+    return bool(np.ptp(scaled[..., :3], axis=2).max() > COLOURED)
+
+
+def image_input(size: tuple[int, int], channels: int, words: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """The sections `inputs` and `augment` of a task on pictures, and their reasons.
+
+    Args:
+        size: height and width, pixels.
+        channels: 1 or 3.
+        words: names of the set and of the classes, which may say what the pictures show.
+    """
+    called = words.lower()
+    if any(word in called for word in CHEST):
+        flip, side = False, "no mirror: the heart has a side"
+    elif any(word in called for word in SIDELESS):
+        flip, side = True, "what a microscope or a dermatoscope shows has no left and right"
+    else:
+        flip, side = False, "no mirror: left and right may mean something; true where they don't"
+    sections = {
+        "inputs": {"image": {"kind": "image", "size": list(size), "channels": channels}},
+        "augment": {"online": {"image": {"horizontal_flip": flip}}},
+    }
+    why = {
+        "inputs.image.channels": "grey" if channels == 1 else "colour",
+        "augment.online.image.horizontal_flip": side,
+    }
+    return sections, why
+
+
+def size_reason(what: Seen) -> str:
+    """Why the pictures are brought to that size."""
+    if all(side == what.size for side in what.sides):
+        return "as they are"
+    return f"they are {what.described.rpartition(',')[0]}; 128 shows finer findings, and takes four times as long"
+
+
+def look_at_class_folders(files: Files, names: Sequence[str], source: dict[str, Any], questions: Questions) -> Draft:
+    """Pictures in one folder a class, with or without folders of a split above.
+
+    Args:
+        files: where they lie.
+        names: the pictures among them.
+        source: the section `source` of the task.
+        questions: asked which class is the finding.
+
+    Raises:
+        DataError: fewer than two classes, folders of masks or of patients, no picture that can be read.
+    """
+    parts = [PurePosixPath(name).parts[:-1] for name in names]
+    sides = {part[0]: SPLIT_NAMES.get(part[0].lower()) for part in parts if part}
+    below = [part[1:] if part and sides[part[0]] else part for part in parts]
+    counts = Counter(part[0] for part in below if part)
+    refuse_masks(files.place, list(counts))
+    _check_folders(files, counts)
+    classes = classes_from(counts, questions)
+    what = seen(files, names)
+    given = {*sides.values()} == {"train", "validation", "test"} and all(parts)
+    found = [
+        f"{_formats(names)} in {counted(len(counts), 'class folder')}; {what.described}",
+        *classes.found,
+        f"pictures are brought to {what.size[0]}×{what.size[1]}, {'colour' if what.coloured else 'grey'}",
+        *_folder_notes(below, sides, given=given),
+        "no patient ids: each file counts as one patient, overlap can't be excluded",
+    ]
+    train = sum(sides.get(part[0]) == "train" for part in parts if part) if given else round(0.7 * len(names))
+    return picture_draft(source, what, classes, ("finding", found), (given, "sample", len(names), train), files)
+
+
+def picture_draft(
+    source: dict[str, Any], what: Seen, classes: Classes | None, told: tuple[str, list[str]],
+    split: tuple[bool, str, int, int], files: Files,
+) -> Draft:  # fmt: skip
+    """A task on pictures.
+
+    Args:
+        source: the section `source`.
+        what: the pictures.
+        classes: of the target; None for a number.
+        told: the target's name; the sentences.
+        split: whether the source's own split is kept; by patient or sample; how many of these; how many to train on.
+        files: where they lie.
+    """
+    name, found = told
+    given, by, groups, train = split
+    called = " ".join([files.place.name, files.inside, *(classes.names if classes else ())])
+    sections, why = image_input(what.size, 3 if what.coloured else 1, called)
+    rules, why_split = made_split(groups, by=by, classes=classes)
+    if given:
+        rules, why_split = {"by": by, "method": "given"}, "the data's own split"
+    settings, why_train = training(train, "image")
+    why |= {
+        "inputs.image.size": size_reason(what),
+        f"targets.{name}.classes": classes.why if classes else "",
+        "split": why_split,
+        "split.by": "no patient ids: each file counts as one patient" if by == "sample" else "a patient is never torn",
+        **why_train,
+    }
+    values = {
+        "source": source,
+        "inputs": sections["inputs"],
+        "targets": {name: {"kind": classes.kind, "classes": classes.names} if classes else {"kind": "regression"}},
+        "split": rules,
+        "augment": sections["augment"],
+        "train": settings,
+    }
+    return Draft(values, found, why)
+
+
+def _formats(names: Sequence[str]) -> str:
+    """`1,200 JPEG and 3 PNG`."""
+    ends = Counter(PurePosixPath(name).suffix.lower() for name in names)
+    formats: Counter[str] = Counter()
+    for end, number in ends.items():
+        formats[FORMATS.get(end, end.lstrip(".").upper() or "DICOM")] += number
+    return " and ".join(f"{number:,} {name}" for name, number in formats.most_common())
+
+
+def _check_folders(files: Files, counts: Counter[str]) -> None:
+    if len(counts) < 2:
+        raise refused(
+            files.place,
+            expected="pictures of at least two classes",
+            found=f"{len(counts)}: {list(counts)}",
+            todo="one folder per class, or an index.csv with a path column and a column of classes",
+        )
+    if len(counts) > MOST_FOLDERS:
+        raise refused(
+            files.place,
+            expected=f"one folder for each class, at most {MOST_FOLDERS}",
+            found=f"{len(counts):,} folders with {np.mean(list(counts.values())):.1f} pictures each: patients, perhaps",
+            todo="write an index.csv beside them with the columns path, patient and class",
+        )
+
+
+def _folder_notes(below: Sequence[tuple[str, ...]], sides: dict[str, str | None], *, given: bool) -> list[str]:
+    """What else the folders say."""
+    notes = []
+    called = [name for name, side in sides.items() if side]
+    if given:
+        notes.append(f"the split of the folders {some(called)} is kept")
+    elif called:
+        lacking = sorted({"train", "validation", "test"} - {sides[name] for name in called})
+        notes.append(
+            f"folders {some(called)} name sides of a split, but {' and '.join(lacking) or 'not for all'} "
+            f"{'is' if len(lacking) == 1 else 'are'} missing: all pictures are split anew"
+        )
+    if loose := sum(not part for part in below):
+        notes.append(f"{counted(loose, 'picture')} in no class folder: without a class they teach nothing")
+    deeper = {part[:2] for part in below if len(part) > 1}
+    if len(deeper) >= 5:
+        notes.append(
+            f"{len(deeper):,} folders lie below those of the classes: if they are patients, an index.csv with the "
+            "columns path, patient and class keeps each of them on one side"
+        )
+    return notes

@@ -1,0 +1,65 @@
+"""A task file's text: every value with its reason beside it."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import yaml
+
+from pipelines.look.findings import Draft
+from pipelines.workspace import with_sections
+
+WIDTH = 118
+
+
+def task_text(name: str, draft: Draft) -> str:
+    """The task file, as people read it.
+
+    Args:
+        name: of the task.
+        draft: the task, and why it is so.
+    """
+    head = ["# Found in the data:"]
+    for sentence in draft.found:
+        head += textwrap.wrap(
+            sentence, WIDTH, initial_indent="#   ", subsequent_indent="#     ", break_on_hyphens=False
+        )
+    head.append("# Run it: dvc repro. All keys: python -m components.lib.spec --schema")
+    body = [f"task: {_flow(name)}"]
+    for section, value in draft.values.items():
+        body += ["", *_lines(section, value, section, draft.why, 0)]
+    return with_sections("\n".join([*head, *body]) + "\n")
+
+
+def _lines(key: str, value: Any, place: str, why: dict[str, str], depth: int) -> list[str]:
+    """One key with its value and its reason: beside it where there is room, above it where not."""
+    indent = "  " * depth
+    reason = why.get(place, "")
+    block = isinstance(value, dict) and bool(value) and depth < 3
+    shown = "" if block else f" {_flow(value)}"
+    line = f"{indent}{_flow(key)}:{shown}"
+    lines = []
+    if reason and "\n" not in reason and len(line) + len(reason) + 4 <= WIDTH:
+        line = f"{line}  # {reason}"
+    elif reason:
+        for part in reason.split("\n"):
+            lines += textwrap.wrap(
+                part, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}#   ", break_on_hyphens=False
+            )
+    lines += [line] if len(line) <= WIDTH or not isinstance(value, list) else _long(indent, key, value)
+    if block:
+        for inner, held in value.items():
+            lines += _lines(str(inner), held, f"{place}.{inner}", why, depth + 1)
+    return lines
+
+
+def _long(indent: str, key: str, values: list[Any]) -> list[str]:
+    """A list that is too long for a line, one value each."""
+    return [f"{indent}{_flow(key)}:", *(f"{indent}  - {_flow(value)}" for value in values)]
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML in one line."""
+    told = yaml.safe_dump(value, default_flow_style=True, width=10**9, allow_unicode=True, sort_keys=False)
+    return told.strip().removesuffix("\n...").strip()

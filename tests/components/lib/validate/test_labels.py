@@ -1,0 +1,97 @@
+"""Suspected labels: planted ones come first, nothing is changed, and there is a list of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from films import encoded, task, write_films
+from numpy.typing import NDArray
+
+from components.clean import clean
+from components.ingest import ingest
+from components.lib.dataset import Dataset
+from components.lib.validate.labels import suspects
+
+SIDE = 16
+CLASSES = ("normal", "pneumonia")
+
+
+def films(count: int, wrong: int) -> tuple[list[dict[str, Any]], dict[str, bytes], set[str]]:
+    """Rows of an index, noise with a bright patch where sick, and the paths of those with the wrong label."""
+    generator = np.random.default_rng(0)
+    rows, pictures, bad = [], {}, set()
+    for number in range(count):
+        sick, path = number % 2, f"films/{number:03d}.png"
+        picture: NDArray[np.uint8] = generator.integers(1, 160, (SIDE, SIDE), np.uint8)
+        picture[5:11, 5:11] += 70 * sick
+        told = sick ^ (number < wrong)
+        bad |= {path} if told != sick else set()
+        rows.append({"path": path, "patient": f"p{number}", "finding": CLASSES[told]})
+        pictures[path] = encoded(picture)
+    return rows, pictures, bad
+
+
+def run(folder: Path, rows: list[dict[str, Any]], pictures: dict[str, bytes], **sections: Any) -> Dataset:
+    spec = task(inputs={"image": {"kind": "image", "size": [SIDE, SIDE]}}, **sections)
+    raw = write_films(folder / "raw", rows, films=pictures)
+    ingest(raw, folder / "ingested", folder / "private", spec)
+    clean(raw, folder / "ingested", folder / "private", folder / "cleaned", spec)
+    return Dataset(folder / "cleaned")
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDPIPE_PATIENT_KEY", "k" * 32)
+
+
+def test_planted_wrong_labels_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows, pictures, bad = films(240, 12)
+    samples = run(tmp_path, rows, pictures).samples().set_index("sample_id")
+    table = pd.read_csv(tmp_path / "cleaned" / "suspects.csv")
+    files = pd.read_parquet(tmp_path / "private" / "sources.parquet").set_index("sample_id")["file"]
+    planted = {name for name, file in files.items() if file in bad and samples.loc[name, "split"] != "test"}
+    assert planted <= set(table["sample_id"])
+    assert set(table["sample_id"].head(len(planted))) == planted
+    assert (table["label"] != table["suspected"]).all()
+    assert "test" not in set(table["split"])
+    assert "suspected labels: " in capsys.readouterr().out
+    page = (tmp_path / "cleaned" / "validation.html").read_text(encoding="utf-8")
+    assert "Suspected labels" in page
+    assert table["sample_id"][0] in page
+
+
+def test_no_more_are_listed_than_the_task_wants(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows, pictures, _ = films(240, 12)
+    run(tmp_path, rows, pictures, clean={"suspects": 3})
+    assert len(pd.read_csv(tmp_path / "cleaned" / "suspects.csv")) == 3
+    assert ", 3 of them in suspects.csv" in capsys.readouterr().out
+
+
+def test_none_is_looked_for_where_none_is_wanted_or_there_are_too_few(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, pictures, _ = films(160, 0)
+    run(tmp_path / "none", rows, pictures, clean={"suspects": 0})
+    assert "suspected labels" not in capsys.readouterr().out
+    run(tmp_path / "few", rows[:80], pictures)
+    assert "suspected labels: not looked for, " in capsys.readouterr().out
+    assert not (tmp_path / "few" / "cleaned" / "suspects.csv").exists()
+
+
+def test_equal_runs_give_equal_lists(tmp_path: Path) -> None:
+    rows, pictures, _ = films(200, 8)
+    infos = [run(tmp_path / name, rows, pictures).info for name in ("one", "other")]
+    lists = [(tmp_path / name / "cleaned" / "suspects.csv").read_bytes() for name in ("one", "other")]
+    assert lists[0] == lists[1]
+    assert infos[0] == infos[1]
+
+
+def test_the_rule_of_confident_learning() -> None:
+    output = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8], [0.05, 0.95], [0.4, 0.6]])
+    labels = np.array([0, 0, 0, 1, 1, 0])
+    # Thresholds: .55 for class 0 and .875 for class 1; row 2 reaches the other's, row 5 leans there but doesn't.
+    assert suspects(output, labels).tolist() == [2]

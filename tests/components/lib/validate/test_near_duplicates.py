@@ -1,0 +1,236 @@
+"""Near duplicates: altered copies are found, other films aren't, and what was asked for happens to them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from films import encoded, patients, task, write_films
+from numpy.typing import NDArray
+
+from components.clean import clean
+from components.ingest import ingest
+from components.lib.dataset import ArrayInfo, Dataset, DatasetWriter
+from components.lib.errors import DataError, GateError
+from components.lib.spec import TaskSpec
+from components.lib.validate import near_duplicates
+from components.lib.validate.near_duplicates import search
+
+ROOT = Path(__file__).parents[4]
+REAL = Path(os.environ.get("MEDPIPE_REAL_DATA", ROOT.parent / "shared" / "data")) / "pneumoniamnist_assembled.npz"
+SIDE = 32
+SPLITS = ("train", "validation", "test")
+Picture = NDArray[np.uint8]
+
+
+def smooth(number: int, side: int = SIDE) -> Picture:
+    """A picture with large and fine structure; another number, another picture."""
+    generator = np.random.default_rng(number)
+    layers = [cv2.resize(generator.normal(0, 1, (k, k)), (side, side), interpolation=cv2.INTER_CUBIC) for k in (4, 16)]
+    return np.clip(128 + 45 * layers[0] + 12 * layers[1], 1, 255).astype(np.uint8)
+
+
+def darker(picture: Picture) -> Picture:
+    return cv2.convertScaleAbs(picture, alpha=0.8, beta=5)
+
+
+def jpeg(picture: Picture) -> Picture:
+    return np.asarray(cv2.imdecode(np.frombuffer(encoded(picture, ".jpg"), np.uint8), cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
+def resized(picture: Picture) -> Picture:
+    large = cv2.resize(picture, (3 * SIDE, 3 * SIDE), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.resize(large, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def padded(picture: Picture) -> Picture:
+    return cv2.copyMakeBorder(cv2.resize(picture, (SIDE, SIDE - 8)), 4, 4, 0, 0, cv2.BORDER_CONSTANT)
+
+
+def dataset_of(folder: Path, pictures: list[Picture], **columns: Any) -> Dataset:
+    """A cleaned dataset of these pictures."""
+    count, side = len(pictures), pictures[0].shape[0]
+    ids = [f"s{i:04d}" for i in range(count)]
+    table = pd.DataFrame({"sample_id": ids, "patient": ids, "sha256": ids, **columns})
+    writer = DatasetWriter(folder)
+    folder.mkdir(exist_ok=True)
+    writer.write_part(0, table, {"image": np.stack(pictures)[..., None]})
+    info = {"image": ArrayInfo(shape=(side, side, 1), dtype="uint8", kind="image")}
+    writer.finish(
+        task="t", step="clean", parts=1, arrays=info, synthetic=True, targets={}, key_fingerprint=None, lineage={}
+    )
+    return Dataset(folder)
+
+
+def spec_of(side: int = SIDE, **sections: Any) -> TaskSpec:
+    return task(inputs={"image": {"kind": "image", "size": [side, side]}}, **sections)
+
+
+@pytest.mark.parametrize("alter", [darker, jpeg, resized, padded])
+def test_altered_copies_are_found_and_no_others(tmp_path: Path, alter: Callable[[Picture], Picture]) -> None:
+    originals = [smooth(i) for i in range(60)]
+    copies = [alter(picture) for picture in originals[:20]]
+    splits = ["train"] * 40 + ["test"] * 20 + ["validation"] * 20
+    ((found,), _) = search(dataset_of(tmp_path / "d", originals + copies, split=splits), spec_of())
+    assert sorted(zip(found.pairs["first"], found.pairs["second"], strict=True)) == [(i, 60 + i) for i in range(20)]
+    assert found.finding("report").lines == (
+        "near duplicates across splits: 20 pairs in train and validation (20 train rows)",
+    )
+
+
+def test_blocks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = [smooth(i % 30) if i < 30 else darker(smooth(i % 30)) for i in range(60)]
+    dataset = dataset_of(tmp_path / "d", pictures, split=["train"] * 30 + ["test"] * 30)
+    ((whole,), _) = search(dataset, spec_of())
+    monkeypatch.setattr(near_duplicates, "BLOCK", 7)
+    monkeypatch.setattr(near_duplicates, "AT_ONCE", 5)
+    monkeypatch.setattr(near_duplicates, "MANY", 2)
+    ((blocks,), _) = search(dataset, spec_of())
+    order = ["first", "second"]
+    left, right = (each.pairs.sort_values(order).reset_index(drop=True).round(5) for each in (whole, blocks))
+    pd.testing.assert_frame_equal(left, right)
+    assert len(left) == 30
+
+
+def test_what_is_told_of_folds_patients_and_exact_copies(tmp_path: Path) -> None:
+    pictures = [smooth(0), darker(smooth(0)), smooth(1), darker(smooth(1)), smooth(2), smooth(2), smooth(3), smooth(3)]
+    columns = {
+        "split": ["train"] * 8,
+        "fold": pd.array([0, 1, 0, 0, 0, 1, 1, 1], "Int8"),  # across folds; two patients; one file twice; one patient
+        "patient": ["a", None, "b", "c", "d", "e", "f", "f"],
+        "sha256": ["0", "1", "2", "3", "same", "same", "6", "7"],
+    }
+    ((found,), _) = search(dataset_of(tmp_path / "d", pictures, **columns), spec_of())
+    assert found.finding("report").lines == (
+        "near duplicates across splits: 0",
+        "near duplicates across folds: 1",
+        "near duplicates of two patients on one side: 1",
+    )
+
+
+def test_dropping_leaves_test_whole_and_only_what_must_go(tmp_path: Path) -> None:
+    # 0-2: in all three splits; 3 is like 4, which leaves validation since it is like 5 in test, and so may stay.
+    pictures = [smooth(0), darker(smooth(0)), jpeg(smooth(0)), smooth(1), smooth(2), darker(smooth(2))]
+    splits = ["train", "validation", "test", "train", "validation", "test"]
+    ((found,), _) = search(dataset_of(tmp_path / "d", pictures, split=splits), spec_of())
+    assert found.dropped.to_dict() == {
+        "s0000": "near duplicate of a sample in test",
+        "s0001": "near duplicate of a sample in test",
+        "s0004": "near duplicate of a sample in test",
+    }
+
+
+def test_too_many_pairs_are_told_and_nothing_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near_duplicates, "MOST_PAIRS", 10)
+    same = [darker(smooth(0)) for _ in range(12)]
+    ((found,), _) = search(dataset_of(tmp_path / "d", same, split=["train", "test"] * 6), spec_of())
+    assert found.dropped.empty
+    assert "more than 10 pairs" in found.finding("report").lines[0]
+    assert found.finding("drop_from_train").checks[0].status == "could not run"
+
+
+def test_rows_of_a_table_are_not_looked_at(tmp_path: Path) -> None:
+    row = {"kind": "table", "numbers": ["bmi"]}
+    spec = task(source={"reader": "table", "path": "t.csv"}, inputs={"row": row}, targets={"y": {"kind": "regression"}})
+    dataset = dataset_of(tmp_path / "d", [smooth(0)], split=["train"])
+    assert search(dataset, spec) == ([], ["near duplicates: not looked for in rows"])
+
+
+def cleaned(folder: Path, policy: str, parts: int = 2048) -> Dataset:
+    """A run over 24 patients, of whom three of train have a darker copy in test and one in validation."""
+    source = {"reader": "folder", "path": "raw", "index": "index.csv", "columns": {"split": "split"}}
+    spec = spec_of(source=source, split={"method": "given", "near_duplicates": policy})
+    rows = [{**row, "split": SPLITS[i // 16]} for i, row in enumerate(patients(24))]
+    pictures = [smooth(i) for i in range(48)]
+    for copy, original in ((32, 0), (33, 1), (34, 2), (16, 3)):
+        pictures[copy] = darker(pictures[original])
+    films = {row["path"]: encoded(picture) for row, picture in zip(rows, pictures, strict=True)}
+    if not (folder / "ingested").exists():
+        raw = write_films(folder / "raw", rows, films=films)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("components.ingest.step.rows_per_part", lambda size: parts)
+            ingest(raw, folder / "ingested", folder / "private", spec)
+    clean(folder / "raw", folder / "ingested", folder / "private", folder / "cleaned", spec)
+    return Dataset(folder / "cleaned")
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDPIPE_PATIENT_KEY", "k" * 32)
+
+
+def test_reported_pairs_stand_on_the_receipt_and_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = cleaned(tmp_path, "report")
+    out = capsys.readouterr().out
+    assert "near duplicates across splits: 3 pairs in train and test (3 train rows)" in out
+    assert "near duplicates across splits: 1 pair in train and validation (1 train row)" in out
+    assert len(dataset.samples()) == 48
+    outcome = json.loads((tmp_path / "cleaned" / "validation.json").read_text(encoding="utf-8"))
+    assert set(out.splitlines()[-3:]) <= set(outcome["receipt"])
+    assert "Near duplicates of image" in (tmp_path / "cleaned" / "validation.html").read_text(encoding="utf-8")
+
+
+def test_dropped_ones_leave_table_and_arrays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = cleaned(tmp_path, "drop_from_train", parts=20)
+    assert dataset.info.counts == {"train": 12, "validation": 16, "test": 16}
+    assert dataset.info.rows == (16, 20, 8)
+    assert [len(part.array("image")) for part in dataset.parts] == [16, 20, 8]
+    reasons = dataset.rejected()["reason"].value_counts().to_dict()
+    test, validation = (f"near duplicate of a sample in {split}" for split in ("test", "validation"))
+    assert reasons == {test: 3, validation: 1}
+    assert "cleaned: 44 samples, rejected: 4" in capsys.readouterr().out
+    means = dataset.parts[0].array("image").mean(axis=(1, 2, 3))
+    assert np.allclose(dataset.parts[0].samples["image_mean"], means)
+
+
+def test_a_killed_run_drops_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = cleaned(tmp_path / "whole", "drop_from_train", parts=3).info
+    write, calls = DatasetWriter.write_part, []
+
+    def die(writer: DatasetWriter, *arguments: Any) -> None:
+        calls.append(1)
+        if len(calls) > 17:  # 16 parts were cleaned; of the two that lose rows the first is written
+            raise KeyboardInterrupt
+        write(writer, *arguments)
+
+    (tmp_path / "killed").mkdir()
+    ingested = tmp_path / "killed"
+    for name in ("raw", "ingested", "private"):
+        (ingested / name).symlink_to(tmp_path / "whole" / name)
+    with monkeypatch.context() as patch:
+        patch.setattr("components.lib.parallel.cores", lambda: 1)
+        patch.setattr(DatasetWriter, "write_part", die)
+        with pytest.raises(KeyboardInterrupt):
+            cleaned(ingested, "drop_from_train")
+    assert cleaned(ingested, "drop_from_train").info == whole
+
+
+def test_fail_stops_the_run_and_names_them(tmp_path: Path) -> None:
+    with pytest.raises(GateError) as caught:
+        cleaned(tmp_path, "fail")
+    assert caught.value.expected == "No near duplicate stands on two sides of the split"
+    assert caught.value.found.startswith("4 pairs; sample_ids: ")
+    assert not (tmp_path / "cleaned").exists()
+
+
+@pytest.mark.skipif(not REAL.exists(), reason=f"real data are not there: {REAL.name}; set MEDPIPE_REAL_DATA")
+def test_ten_pairs_of_the_real_set(tmp_path: Path) -> None:
+    """Those, and no others: each is a copy byte by byte, so that ingest has dropped it before."""
+    with np.load(REAL, allow_pickle=False) as arrays:
+        names = zip(SPLITS, ("train", "val", "test"), strict=True)
+        films = {split: arrays[f"{prefix}_images"] for split, prefix in names}
+    splits = [split for split, pictures in films.items() for _ in pictures]
+    pictures = [picture for split in films.values() for picture in split]
+    ((found,), _) = search(dataset_of(tmp_path / "d", pictures, split=splits, patient=None), spec_of(28))
+    assert found.finding("report").lines == (
+        "near duplicates across splits: 10 pairs in train and validation (10 train rows)",
+    )
+    pairs = zip(found.pairs["first"], found.pairs["second"], strict=True)
+    assert all(np.array_equal(pictures[one], pictures[other]) for one, other in pairs)
