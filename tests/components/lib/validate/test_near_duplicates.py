@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from components.clean import clean
 from components.ingest import ingest
 from components.lib.dataset import ArrayInfo, Dataset, DatasetWriter
-from components.lib.errors import DataError, GateError
+from components.lib.errors import GateError
 from components.lib.spec import TaskSpec
 from components.lib.validate import near_duplicates
 from components.lib.validate.near_duplicates import search
