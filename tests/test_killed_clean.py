@@ -18,6 +18,8 @@ from workspaces import digests
 from components.ingest import ingest
 from components.lib.spec import load_spec
 
+pytestmark = pytest.mark.accept
+
 TASK = """
 task: chest_test
 source: {reader: folder, path: raw, index: index.csv, public_key: true}

@@ -30,7 +30,7 @@ from pipelines.patient import survey
 from pipelines.traces import Folder
 
 # The pipeline runs twice; on a loaded machine that takes minutes.
-pytestmark = [pytest.mark.xdist_group("tensorflow"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.xdist_group("tensorflow"), pytest.mark.timeout(900), pytest.mark.accept]
 KEY = "a key of this test's own, long enough"
 LEFT, LATER = "patient-005", "patient-002"
 """Who is forgotten after having left the raw data, and who is before a version without them was made."""
