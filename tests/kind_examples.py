@@ -73,7 +73,7 @@ def films(generator: np.random.Generator) -> list[Raw]:
 
 NO_FILMS: list[tuple[Raw, str]] = [
     (b"", "empty"),
-    (b"/work/raw/Smith.png", "unreadable"),
+    (b"/srv/raw/Smith.png", "unreadable"),
     (encoded(film(1))[:60], "unreadable"),
     (encoded(np.full((16, 16), 7, np.uint8)), "blank"),
     (np.full((16, 16), 7, np.uint16), "blank"),
@@ -119,7 +119,7 @@ NO_TRACES: list[tuple[Raw, str]] = [
     (trace(rate=0.0), "wrong rate"),
     (trace(rate=float("nan")), "wrong rate"),
     (trace(rate=1e9, seconds=1e-6), "wrong rate"),
-    (trace(leads=("II", "/work/raw/Smith.dat")), "missing lead"),
+    (trace(leads=("II", "/srv/raw/Smith.dat")), "missing lead"),
     (trace(leads=()), "missing lead"),
     (trace(unit="mm\nHg"), "wrong unit"),
     (trace(value=0.5), "flat"),
@@ -147,7 +147,7 @@ def rows(generator: np.random.Generator) -> list[Raw]:
             ("bmi", (f" {generator.normal(27, 4):.2f} ", float("nan"), generator.normal(27, 4))[number % 3]),
             ("sex", ("male", " female", "NA")[number % 3 if number % 7 else 0]),
             ("ward", (None, "Süd", "Nord", "a/b")[number % 4]),
-            ("name", f"/work/raw/Smith-{number}"),
+            ("name", f"/srv/raw/Smith-{number}"),
         ]
         made.append(Row(dict(cells[number % 5 :] + cells[: number % 5])))
     return made
@@ -166,8 +166,8 @@ NO_ROWS: list[tuple[Raw, str]] = [
     (Row({}), "column age"),
     (Row({"age": 5, "BMI": 6, "sex": "male", "ward": "Nord"}), "column bmi"),
     (row(age=None, bmi="", sex="NA", ward=float("nan")), "missing"),
-    *((row(age=value), "column age") for value in ("/work/raw/Smith", "1,5", True, [1], {}, b"5", "inf", 10**400)),
-    *((row(sex=value), "column sex") for value in ("/work/raw/Smith", "Male\n", 1, True, ["male"])),
+    *((row(age=value), "column age") for value in ("/srv/raw/Smith", "1,5", True, [1], {}, b"5", "inf", 10**400)),
+    *((row(sex=value), "column sex") for value in ("/srv/raw/Smith", "Male\n", 1, True, ["male"])),
     *((row(ward=value), "column ward") for value in ("x" * 65, "a\0b", 7, ["Nord"])),
 ]
 
@@ -223,7 +223,7 @@ TARGETS: dict[str, list[TargetExample]] = {
     "regression": [
         TargetExample(
             {"unit": "mg/dl", "minimum": 0, "maximum": 600}, numbers,
-            [([5, "/work/raw/Smith"], "no number"), ([-5.0], "outside"), ([np.inf], "infinite"), ([True], "no number")],
+            [([5, "/srv/raw/Smith"], "no number"), ([-5.0], "outside"), ([np.inf], "infinite"), ([True], "no number")],
             standardised,
         ),
         TargetExample({"robust": True, "coverage": 0.5}, numbers, [(["1,5"], "point")], standardised),

@@ -67,7 +67,7 @@ def clean(raw: Path, dataset: Path, private: Path, out: Path, spec: TaskSpec) ->
             found="no such file",
             todo="dvc repro ingest (private data are never pushed)",
         )
-    _check_sources(ingested, sources)
+    in_step = _check_sources(ingested, sources)
     inputs = {name: kind.model_dump(mode="json") for name, kind in spec.inputs.items()}
     work = {
         "dataset": ingested.info.digest,
@@ -79,7 +79,7 @@ def clean(raw: Path, dataset: Path, private: Path, out: Path, spec: TaskSpec) ->
         writer = DatasetWriter(partial_out)
         left = [index for index in range(len(ingested.parts)) if not writer.has_part(index)]
         job = Job(raw.absolute(), partial_out.absolute(), spec, threads_per_part(len(left)), uuid.uuid4().hex)
-        pieces, shared = _pieces(ingested, sources, set(left)), (raw, dataset, partial_out)
+        pieces, shared = _pieces(ingested, sources, set(left), in_step=in_step), (raw, dataset, partial_out)
         each_part(partial(clean_part, job), pieces, title="cleaning", total=len(left), shared=shared)
         _opener.cache_clear()
         writer.sweep()
@@ -95,10 +95,10 @@ def clean(raw: Path, dataset: Path, private: Path, out: Path, spec: TaskSpec) ->
         print(line)
 
 
-def _check_sources(ingested: Dataset, sources: Path) -> None:
-    """Refuse a way back to the raw files that belongs to another run of ingest."""
+def _check_sources(ingested: Dataset, sources: Path) -> bool:
+    """Refuse a way back to the raw files of another run of ingest; says whether it is in the order of the parts."""
     if _in_step(ingested, sources):
-        return
+        return True
     known = set(read_parquet(sources, ["sample_id"])["sample_id"])
     lost = sorted(set(ingested.samples()["sample_id"]) - known)
     if lost:
@@ -108,6 +108,7 @@ def _check_sources(ingested: Dataset, sources: Path) -> None:
             found=f"none for {len(lost)} of {sum(ingested.info.rows)}: {', '.join(lost[:5])}",
             todo="dvc repro ingest; it writes the dataset and the private folder together",
         )
+    return False
 
 
 def _in_step(ingested: Dataset, sources: Path) -> bool:
@@ -120,9 +121,9 @@ def _in_step(ingested: Dataset, sources: Path) -> bool:
     return True
 
 
-def _pieces(ingested: Dataset, sources: Path, wanted: set[int]) -> Iterator[Piece]:
+def _pieces(ingested: Dataset, sources: Path, wanted: set[int], *, in_step: bool) -> Iterator[Piece]:
     """The parts to do, one at a time: neither table is in memory as a whole."""
-    if _in_step(ingested, sources):
+    if in_step:
         tables = read_rows(sources, ["file", "row"], ingested.info.rows)
     else:  # another order: looked up by sample
         way = read_parquet(sources).set_index("sample_id")
@@ -188,7 +189,7 @@ def _gate(partial_out: Path, out: Path, spec: TaskSpec) -> None:
     """Look at what was cleaned as a whole; only a dataset that passes is thinned of near duplicates and handed on."""
     written, policy = Dataset(partial_out), spec.split.near_duplicates
     near, unseen = near_duplicates.search(written, spec)
-    leaving = near_duplicates.leaving(written, near, policy)
+    leaving = near_duplicates.leaving(near, policy)
     every = written.samples()
     stays = ~every["sample_id"].isin(leaving.index)
     counting = every.assign(split=every["split"].where(stays))

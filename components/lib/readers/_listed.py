@@ -59,7 +59,7 @@ def check_folder(raw: Path, of: str) -> None:
             str(raw),
             expected=f"a folder of {of}",
             found="a file" if raw.exists() else "no such folder",
-            todo="set source.path in the task file",
+            todo="set source.path in the task file, or make the data first",
         )
 
 

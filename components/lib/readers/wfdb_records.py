@@ -27,6 +27,7 @@ from components.lib.errors import DataError, Unusable, nearest
 from components.lib.kinds import TargetKind
 from components.lib.kinds.signal import Signal, Waveform, read_record
 from components.lib.progress import progress
+from components.lib.readers._listed import check_folder
 from components.lib.readers._tables import index_of, read_csv, with_attributes
 from components.lib.readers._wfdb_files import annotations_of, header_of
 from components.lib.readers.base import Columns, Inputs, Load, Source, Targets
@@ -74,13 +75,7 @@ class Records(Source):
 
         Where no patient is known, the record stands for one. Says how many beats were left out, and why.
         """
-        if not raw.is_dir():
-            raise DataError(
-                str(raw),
-                expected="a folder of WFDB records",
-                found="a file" if raw.exists() else "no such folder",
-                todo="set source.path in the task file, or make the data first",
-            )
+        check_folder(raw, "WFDB records")
         self._check_window(inputs)
         name = _target_of(targets)
         groups = self._groups(targets[name])

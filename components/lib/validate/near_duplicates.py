@@ -21,7 +21,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.lib.dataset import Dataset, DatasetWriter, read_parquet
-from components.lib.errors import DataError
 from components.lib.kinds import InputKind
 from components.lib.spec import SPLITS, TaskSpec
 from components.lib.validate.checks import NEAR, Finding
@@ -188,22 +187,11 @@ def search(dataset: Dataset, spec: TaskSpec) -> tuple[list[NearDuplicates], list
     return found, lines
 
 
-def leaving(dataset: Dataset, found: list[NearDuplicates], policy: str) -> pd.Series:
-    """sample_id to reason, of what the policy takes out.
-
-    Raises:
-        DataError: the dataset is the rest of a killed run that dropped near duplicates, and now nothing may be dropped.
-    """
+def leaving(found: list[NearDuplicates], policy: str) -> pd.Series:
+    """sample_id to reason, of what the policy takes out."""
     if policy == "drop_from_train":
         reasons: pd.Series = pd.concat([pd.Series(dtype="str"), *(each.dropped for each in found)])
         return reasons[~reasons.index.duplicated()]
-    if dataset.rejected()["reason"].astype("str").str.startswith(NEAR).any():
-        raise DataError(
-            str(dataset.path),
-            expected=f"no parts of a run with another split.near_duplicates than {policy}",
-            found="parts that lack near duplicates",
-            todo=f"remove {dataset.path} and run the step again",
-        )
     return pd.Series(dtype="str")
 
 

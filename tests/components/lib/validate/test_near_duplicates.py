@@ -210,6 +210,9 @@ def test_a_killed_run_drops_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyP
         with pytest.raises(KeyboardInterrupt):
             cleaned(ingested, "drop_from_train")
     assert cleaned(ingested, "drop_from_train").info == whole
+    reported = cleaned(ingested, "report")  # what another policy dropped is there again
+    assert sum(reported.info.rows) > sum(whole.rows)
+    assert not reported.rejected()["reason"].str.startswith("near duplicate").any()
 
 
 def test_fail_stops_the_run_and_names_them(tmp_path: Path) -> None:
