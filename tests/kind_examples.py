@@ -26,7 +26,7 @@ from components.lib.kinds.base import Array, Raw
 from components.lib.kinds.signal import Waveform
 from components.lib.kinds.table import Row
 from components.lib.settings import Settings
-from components.lib.spec import Train
+from components.lib.train_settings import Train
 
 ROOT = Path(__file__).parents[1]
 

@@ -14,7 +14,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_expit, log_softmax
 
 if TYPE_CHECKING:
-    from components.lib.spec import Threshold
+    from components.lib.train_settings import Threshold
 
 Floats = NDArray[np.floating]
 LOWEST, HIGHEST = 0.05, 20.0

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Share = Annotated[float, Field(ge=0, lt=1)]
+
 
 class Settings(BaseModel):
     """Strict, frozen settings: an unknown key or a wrong type is an error, never a guess."""

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from components.lib.errors import ModelError
-from components.lib.spec import Train
+from components.lib.train_settings import Train
 
 
 def prepare(settings: Train) -> str:

@@ -22,7 +22,8 @@ from components.lib.errors import ModelError
 from components.lib.output import write_bytes
 from components.lib.progress import progress
 from components.lib.spec import TaskSpec
-from components.train.batches import EpochBatches, Samples
+from components.train.epochs import EpochBatches
+from components.train.samples import Samples
 
 Weights = list[NDArray[Any]]
 

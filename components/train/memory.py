@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from components.lib.errors import ModelError
 from components.lib.spec import TaskSpec
-from components.train.batches import Fitted
 from components.train.network import build_core
+from components.train.samples import Fitted
 
 # A weight, its gradient and the two moments of AdamW, each of 4 bytes.
 BYTES_PER_PARAMETER = 16

@@ -9,8 +9,8 @@ import keras
 
 from components.lib.kinds import InputKind
 from components.lib.spec import TaskSpec
-from components.train.batches import Fitted
 from components.train.models import architecture
+from components.train.samples import Fitted
 
 
 def build_core(spec: TaskSpec, fitted: Fitted) -> keras.Model:

@@ -14,12 +14,12 @@ from components.lib.model_dir import ModelInfo, TargetFigures, write_model_json
 from components.lib.output import output, scratch
 from components.lib.spec import TaskSpec
 from components.lib.tracking import save_run, training_run
-from components.train.batches import Fitted, Samples
 from components.train.devices import prepare
 from components.train.export import export
 from components.train.fit import fit, logits
 from components.train.memory import memory_errors, require_memory
 from components.train.network import build_core, build_served, build_training, output_names
+from components.train.samples import Fitted, Samples
 
 
 def train(dataset: Path, augmented: Path, model: Path, spec: TaskSpec) -> None:

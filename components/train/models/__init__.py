@@ -12,7 +12,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, cast
 
-from components.lib.spec import Train
+from components.lib.train_settings import Train
 
 Features = Callable[[Any, Train], Any]
 

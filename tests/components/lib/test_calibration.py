@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.lib.calibration import fit_temperature, fit_threshold, negative_log_likelihood
-from components.lib.spec import Threshold
+from components.lib.train_settings import Threshold
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5])

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from components.lib.cli import run
 from components.lib.errors import SpecError
-from components.lib.spec import TaskSpec, Train, load_spec, main
+from components.lib.spec import TaskSpec, load_spec, main
+from components.lib.train_settings import Train
 
 ROOT = Path(__file__).parents[3]
 DEFAULT = ROOT / "pipelines" / "tasks" / "chest_xray_pneumonia.yaml"

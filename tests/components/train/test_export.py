@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from components.lib.errors import ModelError
-from components.lib.spec import Train
-from components.train.batches import Fitted
+from components.lib.train_settings import Train
 from components.train.export import export, normalise
 from components.train.models.signal.gru import GRU
 from components.train.network import build_core, build_served
+from components.train.samples import Fitted
 
 pytestmark = pytest.mark.xdist_group("tensorflow")  # imported once, in one process
 SPEC = task(train={"model": "cnn", "width": 4})

@@ -15,10 +15,10 @@ from films import CLASSES, SIDE, task
 from components.lib.dataset import ArrayInfo, Dataset, DatasetWriter
 from components.lib.errors import DataError, ModelError
 from components.lib.spec import TaskSpec
-from components.train.batches import Samples
 from components.train.devices import prepare
 from components.train.fit import State, fit
 from components.train.network import build_core, build_training
+from components.train.samples import Samples
 
 pytestmark = pytest.mark.xdist_group("tensorflow")  # imported once, in one process
 ALIKE = {"train": CLASSES, "validation": CLASSES}

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from components.lib.spec import Train
+from components.lib.train_settings import Train
 
 
 def shortened(signal: Any, settings: Train) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from components.lib.spec import Train
+from components.lib.train_settings import Train
 from components.train.models.signal._recurrent import both_ways, shortened
 
 LOCAL = False

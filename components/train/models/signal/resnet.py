@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.lib.spec import Train
+from components.lib.train_settings import Train
 from components.train.models._residual import block, convolution
 
 

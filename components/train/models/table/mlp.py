@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from components.lib.spec import Train
+from components.lib.train_settings import Train
 
 
 def features(table: Any, settings: Train) -> Any:

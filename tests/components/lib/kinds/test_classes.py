@@ -18,7 +18,7 @@ from components.lib.errors import DataError, ModelError
 from components.lib.kinds.base import Array
 from components.lib.kinds.binary import Binary
 from components.lib.kinds.multiclass import Multiclass
-from components.lib.spec import Train
+from components.lib.train_settings import Train
 
 BINARY = Binary(kind="binary", classes=("normal", "pneumonia"))
 MULTICLASS = Multiclass(kind="multiclass", classes=("normal", "bacterial", "viral"))

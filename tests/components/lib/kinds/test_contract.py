@@ -29,9 +29,10 @@ from components.lib.kinds.base import Array
 from components.lib.readers import Source
 from components.lib.readers.base import content
 from components.lib.settings import concrete
-from components.lib.spec import TaskSpec, Train
-from components.train.batches import Fitted
+from components.lib.spec import TaskSpec
+from components.lib.train_settings import Train
 from components.train.network import build_core
+from components.train.samples import Fitted
 
 pytestmark = pytest.mark.xdist_group("tensorflow")  # imported once, in one process
 ROOT = Path(__file__).parents[4]

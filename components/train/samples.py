@@ -1,4 +1,4 @@
-"""Training samples as batches, read from memory-mapped parts."""
+"""Training samples, read from memory-mapped parts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -15,8 +14,6 @@ from components.lib.dataset import Dataset
 from components.lib.errors import DataError
 from components.lib.kinds import Array
 from components.lib.spec import TaskSpec
-
-Batch = tuple[dict[str, Array], dict[str, Array], dict[str, Array]]
 
 
 @dataclass(frozen=True)
@@ -99,31 +96,3 @@ class Samples:
             plain = self.known[name].astype(np.float32)
             result[name] = balanced if self.spec.train.class_weights == "balanced" else plain
         return result
-
-
-class EpochBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """One epoch, shuffled by seed and epoch alone, so that a resumed run sees what the first would have seen."""
-
-    def __init__(self, samples: Samples, epoch: int) -> None:
-        super().__init__()
-        settings = samples.spec.train
-        self._samples = samples
-        self._weights = samples.weights()
-        self._size = settings.batch_size
-        self._order = np.random.Generator(np.random.PCG64([settings.seed, epoch])).permutation(len(samples))
-
-    def __len__(self) -> int:
-        return -(-len(self._order) // self._size)
-
-    def sample_ids(self, index: int) -> list[str]:
-        """Which samples are in the batch of that number."""
-        return [str(name) for name in self._samples.table["sample_id"].iloc[self._rows(index)]]
-
-    def __getitem__(self, index: int) -> Batch:
-        rows = self._rows(index)
-        targets = {name: values[rows] for name, values in self._samples.loss_targets.items()}
-        weights = {name: values[rows] for name, values in self._weights.items()}
-        return self._samples.inputs(rows), targets, weights
-
-    def _rows(self, index: int) -> NDArray[np.integer[Any]]:
-        return self._order[index * self._size : (index + 1) * self._size]
