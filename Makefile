@@ -4,6 +4,8 @@
 #   make demo DATA=PATH        the same on a MedMNIST archive or a folder of pictures, in work/
 #   make test                  the tests            make lint   ruff, mypy, import contracts
 #   make ui                    MLflow's pages       make serve  the champion, at port 5001
+#   make tune TASK=NAME        look for better settings of a task; TRIALS=N
+#   make reproduce MODEL=NAME/VERSION   train a registered version again and compare; WORKSPACE=DIR
 #   make accept                what takes longer: everything above in a fresh clone
 #   make lock                  renew the locked dependencies
 #   make doctor                what is installed, where everything is, what mends what is missing
@@ -25,7 +27,7 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: setup demo test lint ui serve accept lock clean doctor gc reference
+.PHONY: setup demo test lint ui serve tune reproduce accept lock clean doctor gc reference
 
 setup: $(READY)
 
@@ -65,6 +67,12 @@ ui: $(READY)
 serve: $(READY)
 	@python -m pipelines.serve "$(WORKSPACE)" $(if $(filter command,$(firstword $(origin PORT))),--port $(PORT))
 
+tune: $(READY)
+	@python -m pipelines.tune $(if $(TASK),--task "$(TASK)") $(if $(DATA),"$(DATA)") $(if $(TRIALS),--trials $(TRIALS))
+
+reproduce: $(READY)
+	@python -m pipelines.reproduce "$(MODEL)" --workspace "$(WORKSPACE)"
+
 accept: $(READY)
 	@python -m benchmarks.accept
 
@@ -79,7 +87,7 @@ lock:
 
 # What the stages wrote, the store and the workspaces; the environment stays.
 clean:
-	rm -rf work mlruns mlflow.db data/ingested data/private data/cleaned data/augmented data/model data/evaluation data/registered data/raw/chest_phantom
+	rm -rf work tuning mlruns mlflow.db data/ingested data/private data/cleaned data/augmented data/model data/evaluation data/registered data/raw/chest_phantom
 
 # Without the environment too: it says how to make it.
 doctor:

@@ -1,6 +1,8 @@
 """What the step clean takes: beside a bare loop of the same decoding and resizing, and as the images grow ten times.
 
-    python -m benchmarks.clean [--quick]     exit status 1 when a goal is missed; --quick takes a quarter of the images
+    python -m benchmarks.clean [throughput | scaling] [--quick]
+
+Exit status 1 when a goal is missed; one word runs that half alone, --quick takes a quarter of the images.
 
 Both sides run as processes of their own, by turns, and the median counts. The start of a process (imports, worker
 processes, the library behind the gate) is timed on a few images and taken off on both sides, so that what is compared
@@ -11,7 +13,12 @@ says it on a busy machine, where the time by the clock says nothing.
 The bare loop decodes with OpenCV and resizes into one array with as many processes. Beyond that the step measures each
 image, refuses blank ones, writes tables, runs the gate and hashes what it wrote: all of it counts against it.
 
-The images are few, with many names (hard links), and the system keeps them in memory: a slow disk would hide the rest.
+The films are few, with many names (hard links), and the system keeps them in memory: a slow disk would hide the rest.
+The same film is the same patient's, on one side, with the same digest: an exact copy, as ingest would call it. The
+images that show how it grows are all different, so that the search for near duplicates has all its work.
+
+Memory is the most that all processes of the step held at one time, as their resident sets say, and no less than the
+peak of any one of them; pages that they share count once for each.
 """
 
 from __future__ import annotations
@@ -74,15 +81,21 @@ class Took:
     peak: int
 
 
-def main(quick: bool = False) -> int:
-    """Both comparisons; the tables, and the figures against their goals."""
-    small = 4 if quick else 1
+def main(words: list[str]) -> int:
+    """Both comparisons, or one; the tables, and the figures against their goals in the last line."""
+    if not {*words} <= {"throughput", "scaling", "--quick"}:
+        raise SystemExit("python -m benchmarks.clean [throughput | scaling] [--quick]")
+    quick = "--quick" in words
+    parts, small = {*words} - {"--quick"}, 4 if quick else 1
+    verdicts: list[tuple[str, bool]] = []
     with tempfile.TemporaryDirectory() as folder:
-        verdicts = [*throughput(Path(folder), 24_000 // small, 1 if quick else 3), *scaling(Path(folder), small)]
-    print()
-    for text, kept in verdicts:
-        print(f"{text}: {'reached' if kept else 'not reached'}")
-    print(f"{sum(kept for _, kept in verdicts)} of {len(verdicts)} goals reached, load {os.getloadavg()[0]:.1f}")
+        if parts != {"scaling"}:
+            verdicts += throughput(Path(folder), 24_000 // small, 1 if quick else 3)
+        if parts != {"throughput"}:
+            verdicts += scaling(Path(folder), small)
+    told = "; ".join(f"{text}: {'reached' if kept else 'not reached'}" for text, kept in verdicts)
+    reached = f"{sum(kept for _, kept in verdicts)} of {len(verdicts)} goals reached"
+    print(f"\n{reached}, load {os.getloadavg()[0]:.1f}: {told}")
     return int(not all(kept for _, kept in verdicts))
 
 
@@ -125,12 +138,12 @@ def scaling(folder: Path, small: int) -> list[tuple[str, bool]]:
     print(f"\nimages of 28 × 28, load {os.getloadavg()[0]:.1f}")
     print("| images | time, s | less the start | times | processor s | less the start | times | peak, MB | times |")
     print("|---|---|---|---|---|---|---|---|---|")
-    place = lay(folder / "start", FEW, 28, 28, ".png")
+    place = lay(folder / "start", FEW, 28, 28, ".png", different=True)
     start = _median([run(place) for _ in range(3)])
     before: Took | None = None
     times = work = memory = float("nan")
     for size in sizes:
-        place = lay(folder / str(size), size, 28, 28, ".png")
+        place = lay(folder / str(size), size, 28, 28, ".png", different=True)
         took = _median([run(place) for _ in range(1 if size > 100_000 else 3)])
         net, busy = took.seconds - start.seconds, took.processor - start.processor
         if before:
@@ -147,29 +160,41 @@ def scaling(folder: Path, small: int) -> list[tuple[str, bool]]:
     ]
 
 
-def lay(home: Path, count: int, side: int, target: int, suffix: str) -> Path:
-    """A task, its images, and what ingest would have made of them: the dataset and the way back."""
+def lay(home: Path, count: int, side: int, target: int, suffix: str, *, different: bool = False) -> Path:
+    """A task, its images, and what ingest would have made of them: the dataset and the way back.
+
+    Args:
+        home: the folder to make.
+        count: images.
+        side: of each, pixels.
+        target: side that the task asks for.
+        suffix: of the files; says how they are encoded.
+        different: no two images are alike; else 500 have many names.
+    """
     originals, files = home / "originals", [f"{i // 1000:04d}/{i}{suffix}" for i in range(count)]
     originals.mkdir(parents=True)
-    made = min(count, 500)
-    for number in range(made):
-        generator = np.random.default_rng(number)
-        smooth = cv2.GaussianBlur(generator.normal(128, 400, (side, side)), (0, 0), side / 32)
-        pixels = np.asarray(smooth) + generator.normal(0, 4, (side, side))  # grain
-        cv2.imwrite(str(originals / f"{number}{suffix}"), pixels.clip(0, 255).astype(np.uint8))
+    made = count if different else min(count, 500)
+    generator = np.random.default_rng(7)
+    grain = generator.normal(0, 4, (64, side, side)).astype(np.float32)
     for number, file in enumerate(files):
         if number % 1000 == 0:
             (home / "raw" / file).parent.mkdir(parents=True)
-        (home / "raw" / file).hardlink_to(originals / f"{number % made}{suffix}")
+        original = home / "raw" / file if different else originals / f"{number % made}{suffix}"
+        if number < made:
+            coarse = generator.normal(128, 40, (16, 16)).astype(np.float32)
+            pixels = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC) + grain[number % 64]
+            cv2.imwrite(str(original), pixels.clip(0, 255).astype(np.uint8))
+        if not different:
+            (home / "raw" / file).hardlink_to(original)
     (home / "task.yaml").write_text(TASK.format(side=target), encoding="utf-8")
     (home / "names").write_text("\n".join(str(home / "raw" / file) for file in files), encoding="utf-8")
     ids = [f"{i:016x}" for i in range(count)]
     table = pd.DataFrame({
-        "sample_id": ids, "patient": [f"{i // 4:016x}" for i in range(count)],
-        "split": np.resize(np.repeat(["train", "train", "validation", "test"], 4), count),
+        "sample_id": ids, "patient": [f"{i % made // 4:016x}" for i in range(count)],
+        "split": np.array(["train", "train", "validation", "test"])[np.arange(count) % made // 4 % 4],
         "finding": np.resize(["normal", "pneumonia"], count),
         **{column: pd.Series([None] * count, dtype="str") for column in ("site", "sex")},
-        "age": pd.Series([None] * count, dtype="Float32"), "sha256": [f"{i:064x}" for i in range(count)],
+        "age": pd.Series([None] * count, dtype="Float32"), "sha256": [f"{i % made:064x}" for i in range(count)],
         "synthetic": True,
     })  # fmt: skip
     rows = min(rows_per_part(target * target), -(-count // len(os.sched_getaffinity(0))))
@@ -204,20 +229,22 @@ def bare(home: Path, side: int, workers: int) -> Took:
 
 
 def watched(command: list[str]) -> Took:
-    """Run a command that must succeed; its time, and the sum of the peaks of it and every process below it."""
-    start, peaks, busy = time.monotonic(), dict[int, int](), dict[int, float]()
+    """Run a command that must succeed; its time, and the most memory that it and every process below it held."""
+    start, peak, busy = time.monotonic(), 0, dict[int, float]()
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(command, stdout=said, stderr=said)
         while process.poll() is None:
-            for one in _tree(process.pid):
-                peaks[one] = max(peaks.get(one, 0), _peak(one))
+            tree = _tree(process.pid)
+            held = [_memory(one) for one in tree]
+            peak = max(peak, sum(now for now, _ in held), *(highest for _, highest in held), 0)
+            for one in tree:
                 busy[one] = max(busy.get(one, 0), _busy(one))
             time.sleep(0.05)
         seconds = time.monotonic() - start
         if process.returncode:
             said.seek(0)
             raise SystemExit(f"{' '.join(command)} failed:\n{said.read()[-3000:]}")
-    return Took(seconds, sum(busy.values()), sum(peaks.values()))
+    return Took(seconds, sum(busy.values()), peak)
 
 
 def _tree(pid: int) -> list[int]:
@@ -237,14 +264,16 @@ def _busy(pid: int) -> float:
     return (int(figures[11]) + int(figures[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _peak(pid: int) -> int:
-    """VmHWM of a process, bytes; 0 when it has ended."""
+def _memory(pid: int) -> tuple[int, int]:
+    """Resident memory of a process now (VmRSS) and at its peak (VmHWM), bytes; 0 when it has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
     except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
+        return 0, 0
+    told = {name: rest for name, _, rest in (line.partition(":") for line in lines)}
+    now, highest = (1024 * int(told.get(name, "0").split()[0]) for name in ("VmRSS", "VmHWM"))
+    return now, highest
 
 
 if __name__ == "__main__":
-    sys.exit(main(quick="--quick" in sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

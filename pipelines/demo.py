@@ -19,6 +19,7 @@ import typer
 from components.lib.dataset import Dataset
 from components.lib.errors import MedpipeError
 from components.lib.numbers import number
+from components.lib.places import Place, place
 from components.lib.spec import TaskSpec
 from components.lib.tracking import CHECKOUT
 from pipelines.new import create
@@ -28,11 +29,11 @@ from serving.server import ask, serve
 
 
 def main(
-    data: Annotated[Path | None, typer.Argument()] = None,
+    data: Annotated[Any, typer.Argument(parser=place, metavar="DATA")] = None,
     task: Annotated[str | None, typer.Option(help="A name in pipelines/tasks, or a task file.")] = None,
 ) -> None:
     """Run the pipeline, on DATA or on what the task names, serve the model, and ask it about one sample."""
-    workspace = _workspace(data, task)
+    workspace = workspace_for(data, task)
     os.chdir(workspace)
     _say(f"dvc repro, in {_shown(workspace)}")
     if subprocess.run([sys.executable, "-m", "dvc", "repro"], check=False).returncode:
@@ -51,7 +52,7 @@ def main(
     _tell(answer, known, name, workspace, spec)
 
 
-def _workspace(data: Path | None, task: str | None) -> Path:
+def workspace_for(data: Place | None, task: str | None) -> Path:
     """The checkout, or a workspace under work/ that is made now."""
     if task is not None:
         file = task_named(task)
@@ -74,7 +75,7 @@ def _one_sample(spec: TaskSpec) -> tuple[dict[str, Any], dict[str, str]]:
     known = samples[[*spec.targets]].notna().any(axis=1)
     row = samples[(samples["split"] == "test") & known].iloc[0]
     sources = pd.read_parquet("data/private/sources.parquet").set_index("sample_id").loc[row["sample_id"]]
-    raw = spec.source.opener(Path(spec.source.path), spec.inputs)(sources["file"], int(sources["row"]))
+    raw = spec.source.opener(place(spec.source.path), spec.inputs)(sources["file"], int(sources["row"]))
     request = {
         column: value for name, kind in spec.inputs.items() for column, value in kind.to_request(name, raw).items()
     }

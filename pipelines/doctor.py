@@ -163,6 +163,8 @@ def _raw(workspace: Path, task: str) -> Line:
     place = (values.get("source") or {}).get("path") if isinstance(values, dict) else None
     if not place:
         return Line("raw data", "the task file names no source.path", "see docs/task-file.md", needed=True)
+    if "://" in place:
+        return Line("raw data", "on a server, which isn't asked here")
     raw = workspace / place
     if raw.exists():
         return Line("raw data", f"{place}, {size_text(disk_size(raw))}")

@@ -7,7 +7,8 @@ The graph is a plain chain made from the table in pipelines/steps.py. A componen
 function of its step; what it shows in Kubeflow's pages is read from the files that the step wrote. Parameters:
 
     task         the text of the task file, so that a cluster needs no checkout path; default: the text compiled
-    raw          URI (s3://, gs://, minio://) of the raw data; here, a path. A task with a phantom makes its own.
+    raw          URI of the raw data: s3://, gs:// or minio://, which Kubeflow brings, or https://, which the steps read
+                 themselves; here, a path or a URL. A task with a phantom makes its own.
     raw_digest   hash of the raw data: Kubeflow's cache sees the URI alone, and new data are new work
 
 The artifact `private` holds the way back from a sample to a patient's file: use a pipeline root that only those who may
@@ -29,7 +30,8 @@ from kfp.dsl import Dataset
 from components.lib.cli import run
 from components.lib.dataset import file_digest
 from components.lib.errors import DataError, MedpipeError
-from components.lib.spec import load_spec
+from components.lib.places import Place, Remote, place
+from components.lib.spec import TaskSpec, load_spec
 from components.lib.tracking import CHECKOUT
 from pipelines.kubeflow_steps import COMPONENTS, MODEL, spec_of
 from pipelines.serve import task_file
@@ -99,28 +101,36 @@ def _check_image(image: str) -> None:
         raise MedpipeError(f"--image {image}", expected=wrong, found=image, todo=f"name it like {IMAGE}")
 
 
-def arguments(text: str, raw: Path | str | None, digest: str | None = None) -> dict[str, str]:
+def arguments(text: str, raw: Place | str | None, digest: str | None = None) -> dict[str, str]:
     """What a run of the pipeline is given.
 
     Args:
         text: the task file's text.
         raw: path or URI of the raw data; not used where the task makes its own.
-        digest: hash of the raw data; None takes it from the files at the path `raw`.
+        digest: hash of the raw data; None takes it from the files at `raw`, or from what their server says of them.
 
     Raises:
-        DataError: no raw data at that path; for a URI the digest must be given.
+        DataError: no raw data there.
+        SpecError: a URI that only Kubeflow reads; its digest must be given.
     """
     if spec_of(text).phantom:
         return {"task": text}
-    return {"task": text, "raw": str(raw), "raw_digest": digest or raw_digest(Path(str(raw)))}
+    return {"task": text, "raw": str(raw), "raw_digest": digest or raw_digest(place(str(raw)), spec_of(text))}
 
 
-def raw_digest(raw: Path) -> str:
-    """SHA-256 over the names and contents of a file or of all files of a folder.
+def raw_digest(raw: Place, spec: TaskSpec | None = None) -> str:
+    """SHA-256 over the names and contents of a file or of all files of a folder; on a server, over their versions.
+
+    Args:
+        raw: the raw data.
+        spec: the task, whose index stands for the files on a web server.
 
     Raises:
         DataError: there are none.
     """
+    if isinstance(raw, Remote):
+        beside = spec.source.beside if spec else None
+        return hashlib.sha256("\n".join(raw.versions(beside)).encode()).hexdigest()
     files = [raw] if raw.is_file() else sorted(path for path in raw.rglob("*") if path.is_file())
     if not files:
         raise DataError(str(raw), expected="raw data: a file, or a folder with files", found="nothing there",
@@ -151,7 +161,7 @@ def compile_pipeline(
     out.write_text(MADE + text, encoding="utf-8")
 
 
-def run_local(task: Path, raw: Path | None, root: Path) -> dict[str, Path]:
+def run_local(task: Path, raw: Place | None, root: Path) -> dict[str, Path]:
     """Run the graph of a task here, each step in a process of its own, with kfp's local runner.
 
     Args:
@@ -170,7 +180,7 @@ def run_local(task: Path, raw: Path | None, root: Path) -> dict[str, Path]:
     from kfp import local
 
     spec, text = load_spec(task), task.read_text(encoding="utf-8")
-    given = arguments(text, raw.resolve() if raw else None)
+    given = arguments(text, raw.resolve() if isinstance(raw, Path) else raw)
     pipeline = build(text)
     root.mkdir(parents=True, exist_ok=True)
     before = {*root.iterdir()}
@@ -224,7 +234,7 @@ def compile_command(
 def run_local_command(
     task: Annotated[Path | None, typer.Option(help="The task file; default: the workspace's.")] = None,
     workspace: Annotated[Path, typer.Option(help="Where params.yaml lies, and source.path starts.")] = CHECKOUT,
-    raw: Annotated[Path | None, typer.Option(help="The raw data; default: the task's source.path.")] = None,
+    raw: Annotated[str, typer.Option(help="The raw data, a path or a URL; default: the task's source.path.")] = "",
     root: Annotated[Path | None, typer.Option(help="Where outputs go; default: work/kubeflow/<task>.")] = None,
 ) -> None:
     """Run the same graph on this machine."""
@@ -237,7 +247,8 @@ def run_local_command(
             found=f"`phantom:` in {_shown(task)}",
             todo="leave --raw out, or take `phantom:` out of the task file",
         )
-    outputs = run_local(task, raw or workspace / spec.source.path, root or WORK / spec.task)
+    given = place(raw) if raw else place(spec.source.path, workspace)
+    outputs = run_local(task, given, root or WORK / spec.task)
     print("\n".join(f"{name:<10} {_shown(folder)}" for name, folder in outputs.items()))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from kfp.dsl import HTML, Artifact, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
 
+from components.lib.places import Place, is_remote, place
 from components.lib.spec import TaskSpec, load_spec
 
 MODEL = "model"
@@ -42,9 +43,9 @@ def ingest(
 ) -> None:
     """Index the raw data, pseudonymise patients, split, audit for leaks."""
     from components.ingest import ingest as step
-    from pipelines.kubeflow_steps import at, show_page, spec_of
+    from pipelines.kubeflow_steps import at, raw_at, show_page, spec_of
 
-    step(at(raw), at(dataset), at(private), spec_of(task))
+    step(raw_at(raw), at(dataset), at(private), spec_of(task))
     show_page(at(dataset) / "validation.html", page)
 
 
@@ -58,9 +59,9 @@ def clean(
 ) -> None:
     """Decode, check and resize every sample."""
     from components.clean import clean as step
-    from pipelines.kubeflow_steps import at, show_page, spec_of
+    from pipelines.kubeflow_steps import at, raw_at, show_page, spec_of
 
-    step(at(raw), at(dataset), at(private), at(out), spec_of(task))
+    step(raw_at(raw), at(dataset), at(private), at(out), spec_of(task))
     show_page(at(out) / "validation.html", page)
 
 
@@ -120,6 +121,15 @@ COMPONENTS: dict[str, Callable[..., None]] = {
 def at(artifact: Artifact) -> Path:
     """Where an artifact lies in the running container."""
     return Path(artifact.path)
+
+
+def raw_at(artifact: Artifact) -> Place:
+    """Where the raw data lie: in the container, where Kubeflow brought them there; else on the server they are on.
+
+    A cluster brings what lies on s3:// and leaves https:// alone; the local runner leaves both.
+    """
+    here = Path(artifact.path)
+    return place(artifact.uri) if is_remote(artifact.uri) and not here.exists() else here
 
 
 def model_at(artifact: Artifact) -> Path:

@@ -6,6 +6,7 @@
 
 DATA is a MedMNIST archive (.npz); a folder, a ZIP or a TAR of pictures, one folder a class or with an index table; a
 folder of DICOM files; a table (.csv, .csv.gz, .parquet); ECG records (WFDB) or beats as text.
+All of it may lie on S3 (s3://bucket/prefix), single files on a web server (https://host/file.zip); see docs/data.md.
 TASK is a name in pipelines/tasks, or a task file of your own; DATA then takes the place of its `source.path`.
 The workspace (task.yaml, params.yaml, dvc.yaml, .dvc) goes to work/NAME unless --into names another place; data stay
 where they are.
@@ -17,11 +18,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from components.lib.errors import MedpipeError
+from components.lib.places import Place, place
 from components.lib.tracking import CHECKOUT
 from pipelines.look import Questions, look, task_text
 from pipelines.workspace import create_from_task, make_workspace, shown, task_named, workspace_name
@@ -29,7 +31,7 @@ from pipelines.workspace import create_from_task, make_workspace, shown, task_na
 WRITTEN = ("task.yaml", "params.yaml", "dvc.yaml", ".gitignore", ".dvc")
 
 
-def create(data: Path, workspace: Path, name: str, questions: Questions | None = None) -> list[str]:
+def create(data: Place, workspace: Path, name: str, questions: Questions | None = None) -> list[str]:
     """Write a workspace for the data; returns sentences that say what was found and chosen.
 
     An existing task file is kept: it may have been edited.
@@ -55,7 +57,7 @@ def create(data: Path, workspace: Path, name: str, questions: Questions | None =
 
 
 def main(
-    data: Annotated[Path | None, typer.Argument(help="A file or a folder.")] = None,
+    data: Annotated[Any, typer.Argument(parser=place, metavar="DATA", help="A file, a folder, or a URL.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the task; else that of the data.")] = None,
     into: Annotated[Path | None, typer.Option(help="The workspace; else work/NAME.")] = None,
     task: Annotated[str | None, typer.Option(help="A name in pipelines/tasks, or a task file.")] = None,
@@ -94,7 +96,7 @@ def main(
     print(f"wrote {shown(workspace)}; next: cd {shown(workspace)} && dvc repro")
 
 
-def _show(data: Path, workspace: Path, name: str, questions: Questions) -> None:
+def _show(data: Place, workspace: Path, name: str, questions: Questions) -> None:
     """What would be written, on the screen alone; the sentences stand at the top of the task file."""
     print(task_text(name, look(data, questions)))
     kept = "; its task.yaml is there already and would be kept" if (workspace / "task.yaml").exists() else ""

@@ -9,7 +9,8 @@ from pathlib import Path
 import yaml
 
 from components.lib.dataset import read_parquet
-from components.lib.errors import DataError, MedpipeError
+from components.lib.errors import DataError, MedpipeError, ServerError
+from components.lib.places import Place, place
 from components.lib.pseudonyms import PUBLIC_KEY, fingerprint, load_key, pseudonym, require_fingerprint
 from components.lib.spec import TaskSpec, load_spec
 from pipelines import trained
@@ -79,7 +80,7 @@ def survey(workspace: Path, patient: str, known: frozenset[str] = frozenset()) -
     key = PUBLIC_KEY if spec.source.public_key else load_key()
     require_fingerprint(key, spec.source.key_fingerprint)
     code = pseudonym(key, patient)
-    raw = workspace / spec.source.path
+    raw = place(spec.source.path, workspace)
     found = Survey(workspace, spec, code, fingerprint(key), _in_raw(raw, patient, spec))
     found.everything = [*in_workspace(workspace, raw), *in_cache(cache_folder(workspace)), *trained.in_store()]
     found.ids = mark(found.everything, code, known)
@@ -107,13 +108,13 @@ def _task(workspace: Path) -> TaskSpec:
     return load_spec(workspace / yaml.safe_load(params.read_text(encoding="utf-8"))["task"])
 
 
-def _in_raw(raw: Path, patient: str, spec: TaskSpec) -> str:
+def _in_raw(raw: Place, patient: str, spec: TaskSpec) -> str:
     """A sentence where the raw data hold the patient, or can't say so; empty where they don't, or aren't here."""
-    if not raw.exists():
+    if isinstance(raw, Path) and not raw.exists():
         return ""
     try:
         table = spec.source.samples(raw, spec.inputs, spec.targets)
-    except DataError as error:
+    except (DataError, ServerError) as error:
         return f"the raw data can't be read, so nobody knows whether they hold the patient: {error.found}"
     count = int((table["patient"].dropna().map(str) == patient).sum())
     return f"the raw data still hold the patient: {count} samples" if count else ""

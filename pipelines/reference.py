@@ -58,15 +58,15 @@ def _section(key: str, value: Schema, definitions: Schema) -> Iterator[str]:
         # A family: which keys there are depends on the value of `kind` or `reader`.
         place = f"{key}.NAME" if named else key
         for model in models:
-            tag = "reader" if "reader" in model["properties"] else "kind"
-            yield f"### `{place}`, `{tag}: {model['properties'][tag]['const']}`\n"
+            title = _title(model)
+            yield f"### `{place}`, {title}\n"
             yield f"{_sentence(model['description'])}\n"
             below = {name: child for name, child in model["properties"].items() if _models(child, definitions)}
             own = {name: child for name, child in model["properties"].items() if name not in below}
             yield from _table(f"{place}.", own, model, definitions)
             for name, child in below.items():
                 (inner,) = _models(child, definitions)
-                yield f"#### `{place}.{name}`, of `{tag}: {model['properties'][tag]['const']}`\n"
+                yield f"#### `{place}.{name}`, of {title}\n"
                 yield f"{_sentence(child.get('description', inner['description']))}\n"
                 yield from _table(f"{place}.{name}.", inner["properties"], inner, definitions)
         return
@@ -78,6 +78,12 @@ def _section(key: str, value: Schema, definitions: Schema) -> Iterator[str]:
         yield from _policies()
     for name, child in below.items():
         yield from _section(f"{key}.{name}", child, definitions)
+
+
+def _title(model: Schema) -> str:
+    """Which member of a family: by its tag, or by its name where the keys tell them apart."""
+    tag = next((each for each in ("reader", "kind") if each in model["properties"]), None)
+    return f"`{tag}: {model['properties'][tag]['const']}`" if tag else str(model["title"]).lower()
 
 
 def _policies() -> Iterator[str]:

@@ -6,6 +6,7 @@ python -m pipelines.steps --check    say whether they are fresh
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,6 +15,7 @@ from typing import Any
 import yaml
 
 from components.lib.errors import MedpipeError
+from components.lib.places import is_remote
 from components.lib.spec import TaskSpec, load_spec
 from components.lib.tracking import CHECKOUT
 
@@ -68,7 +70,7 @@ STEPS = (
          outputs={"out": "data/cleaned"}, sections=("source", "inputs", "targets", "split", "clean"),
          module="components.clean", code=("components/clean",)),
     Step("augment", inputs={"dataset": "data/cleaned"}, outputs={"out": "data/augmented"},
-         sections=("inputs", "augment"), module="components.augment", code=("components/augment",)),
+         sections=("inputs", "targets", "split", "augment"), module="components.augment", code=("components/augment",)),
     Step("train", inputs={"dataset": "data/cleaned", "augmented": "data/augmented"}, outputs={"model": "data/model"},
          sections=("inputs", "targets", "augment", "train"), module="components.train.step",
          code=("components/train",), gpu=True),
@@ -124,8 +126,9 @@ def mlproject(task: str, spec: TaskSpec) -> str:
     for step in steps_of(spec):
         parameters = {"task": {"type": "path", "default": task}}
         for name, path in step.paths(spec.source.path).items():
-            # A path must be there when MLflow starts the step; an output need not.
-            parameters[name] = {"type": "path" if name in step.inputs else "string", "default": path}
+            # A path must be there when MLflow starts the step; an output need not, and a URL is no path.
+            plain = name in step.outputs or is_remote(path)
+            parameters[name] = {"type": "string" if plain else "path", "default": path}
         words = [f"python -m components.{step.name}", *(f"--{name} {{{name}}}" for name in parameters)]
         entries[step.name] = {"parameters": parameters, "command": " ".join(words)}
     document = {"name": "medpipe", "python_env": "python_env.yaml", "entry_points": entries}
@@ -138,9 +141,10 @@ def _stage(step: Step, spec: TaskSpec, *, absolute: bool) -> dict[str, Any]:
     for path in step.outputs.values():
         place = raw if path == RAW else path
         outs.append({place: {"cache": False}} if path == UNCACHED else place)
-    inputs = [raw if path == RAW else path for path in step.inputs.values()]
+    # Raw data on a server are a dependency like any other: DVC asks the server for its version of them.
+    inputs = [spec.source.watched if path == RAW else path for path in step.inputs.values()]
     return {
-        "cmd": " ".join(step.command("${task}", raw)),
+        "cmd": " ".join(step.command("${task}", shlex.quote(raw) if is_remote(raw) else raw)),
         "deps": [*inputs, *_code([*step.code, "components/lib"], absolute=absolute)],
         "params": [{"${task}": list(step.sections)}],
         "outs": outs,

@@ -19,6 +19,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from components.lib.places import Place
+
 META = ("dataset.json", "model.json", "evaluation.json", "receipt.json")
 """What a step's output says of itself; a folder with none of them is raw data, or somebody else's."""
 # A sample_id, a pseudonym, or the SHA-256 of a sample: the only words that lead to somebody in what the steps write.
@@ -171,7 +173,7 @@ def _words(content: bytes) -> set[bytes]:
     return found | {word[:16] for word in found if len(word) == 64}
 
 
-def in_workspace(workspace: Path, raw: Path) -> list[Folder]:
+def in_workspace(workspace: Path, raw: Place) -> list[Folder]:
     """What the steps wrote below data/, interrupted work, and copies of experiments; raw and private data left out."""
     roots = [workspace / "data", *sorted((workspace / ".dvc" / "tmp" / "exps").glob("**/data"))]
     found = []
@@ -185,7 +187,9 @@ def in_workspace(workspace: Path, raw: Path) -> list[Folder]:
     return found
 
 
-def _overlap(place: Path, raw: Path) -> bool:
+def _overlap(place: Path, raw: Place) -> bool:
+    if not isinstance(raw, Path):
+        return False
     place, raw = place.resolve(), raw.resolve()
     return place.is_relative_to(raw) or raw.is_relative_to(place)
 

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from components.lib.errors import DataError, MedpipeError, nearest
+from components.lib.places import Place, Remote, is_remote, place
 from components.lib.spec import TaskSpec, load_spec
 from components.lib.tracking import CHECKOUT
 from pipelines.steps import dvc_yaml, stages_of
@@ -22,7 +23,7 @@ SECTIONS = ("split", "clean", "augment", "train", "evaluate", "register")
 """Sections that a task file may leave out. DVC wants each of them to be there, if only as null."""
 
 
-def workspace_name(data: Path) -> str:
+def workspace_name(data: Place) -> str:
     """A task name from a file or folder name."""
     words = re.sub(r"[^a-z0-9]+", "_", data.resolve().stem.lower()).strip("_")
     return words if words[:1].isalpha() else f"task_{words}"
@@ -48,7 +49,7 @@ def task_named(task: str) -> Path:
     return TASKS / f"{task}.yaml"
 
 
-def create_from_task(file: Path, workspace: Path, data: Path | None = None) -> list[str]:
+def create_from_task(file: Path, workspace: Path, data: Place | None = None) -> list[str]:
     """Write a workspace for a task file; returns sentences that say what was done.
 
     Args:
@@ -99,12 +100,16 @@ def with_sections(text: str) -> str:
     )
 
 
-def _raw_data(file: Path, spec: TaskSpec, data: Path | None) -> Path:
+def _raw_data(file: Path, spec: TaskSpec, data: Place | None) -> Place:
     """Where the raw data of a task file are: where the user says, or beside the file, or below the checkout."""
+    if data is None and is_remote(spec.source.path):
+        data = place(spec.source.path)
+    if isinstance(data, Remote):  # the first step asks the server
+        return data
     places = [data] if data else [file.parent / spec.source.path, CHECKOUT / spec.source.path]
-    for place in places:
-        if place.exists():
-            return place
+    for each in places:
+        if each.exists():
+            return each
     raise DataError(
         str(data or spec.source.path),
         expected=f"the raw data of the task {spec.task}",
@@ -130,18 +135,18 @@ def make_workspace(workspace: Path) -> None:
     # DVC itself ignores outputs only in a repository of its own; data/private must never come into git.
     ignored = workspace / ".gitignore"
     lines = ignored.read_text(encoding="utf-8").splitlines() if ignored.exists() else []
-    absent = [line for line in ("/data/", "/.dvc/private/") if line not in lines]
+    absent = [line for line in ("/data/", "/tuning/", "/.dvc/private/") if line not in lines]
     if absent:
         ignored.write_text("\n".join([*lines, *absent]) + "\n", encoding="utf-8")
     if not (workspace / ".dvc").exists():
-        _dvc("init", "--no-scm", "--quiet", cwd=workspace)
-        _dvc("config", "core.analytics", "false", cwd=workspace)
-        _dvc("config", "core.check_update", "false", cwd=workspace)
+        dvc("init", "--no-scm", "--quiet", cwd=workspace)
+        dvc("config", "core.analytics", "false", cwd=workspace)
+        dvc("config", "core.check_update", "false", cwd=workspace)
     # DVC remembers the names of raw files, by default where everybody on the machine can read them.
     memory = (workspace / ".dvc" / "private").absolute()
     if not memory.exists():
         memory.mkdir(mode=0o700)
-        _dvc("config", "--local", "core.site_cache_dir", str(memory), cwd=workspace)
+        dvc("config", "--local", "core.site_cache_dir", str(memory), cwd=workspace)
 
 
 def require_fresh(workspace: Path, spec: TaskSpec) -> None:
@@ -174,7 +179,12 @@ def require_fresh(workspace: Path, spec: TaskSpec) -> None:
         )
 
 
-def _dvc(*arguments: str, cwd: Path) -> None:
+def dvc(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run DVC in a folder.
+
+    Raises:
+        MedpipeError: it fails; with what it said.
+    """
     done = subprocess.run(
         [sys.executable, "-m", "dvc", *arguments], cwd=cwd, capture_output=True, text=True, check=False
     )
@@ -185,6 +195,7 @@ def _dvc(*arguments: str, cwd: Path) -> None:
             found=done.stderr.strip()[:200],
             todo=f"run it in {cwd} and mend what it names",
         )
+    return done
 
 
 def shown(path: Path) -> str:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
 from workspaces import TINY_ECG, TINY_TABLE, TINY_TASK, Workspace, make_tiny
+
+if TYPE_CHECKING:
+    from servers import Bucket, Web
 
 # The first three run a pipeline each, so that neither of two workers waits for the other: one takes the longest, the
 # other the two short ones. Then what needs no pipeline, last what needs those that were run.
@@ -46,6 +52,36 @@ def tiny_table(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def tiny_ecg(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The tiny electrocardiograms, likewise."""
     return _once(tmp_path_factory, "tiny_ecg", TINY_ECG)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The URL of an S3 server."""
+    from servers import s3_server  # it takes a second, for which tests without servers needn't wait
+
+    with s3_server() as url:
+        yield url
+
+
+@pytest.fixture
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Bucket:
+    """A fresh bucket, and an environment that leads there."""
+    from servers import AWS, make_bucket
+
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    for name, value in {**AWS, "AWS_ENDPOINT_URL": s3}.items():
+        monkeypatch.setenv(name, value)
+    return make_bucket(s3, request.node.nodeid)
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[Web]:
+    """A web server of a folder `www`."""
+    from servers import web_server
+
+    (tmp_path / "www").mkdir()
+    with web_server(tmp_path / "www") as running:
+        yield running
 
 
 def _once(factory: pytest.TempPathFactory, name: str, task: str) -> Workspace:

@@ -35,7 +35,7 @@ class Place:
 
     def task(self, **sections: Any) -> Path:
         """A task file; sections replace those of the healthy one."""
-        healthy = task().model_dump(mode="json", by_alias=True, exclude={"phantom"})
+        healthy = task().model_dump(mode="json", by_alias=True, exclude={"phantom"}, exclude_unset=True)
         file = self.folder / "task.yaml"
         file.write_text(yaml.safe_dump({**healthy, **sections}), encoding="utf-8")
         return file

@@ -84,8 +84,11 @@ def test_the_run_says_what_was_done(tiny: Workspace) -> None:
     assert len(client.get_metric_history(run.info.run_id, "loss")) == 3
     assert run.data.metrics["test/finding/auc_low"] <= run.data.metrics["test/finding/auc"]
     lock = yaml.safe_load((tiny.path / "dvc.lock").read_text(encoding="utf-8"))
-    cleaned = lock["stages"]["clean"]["outs"][0]["md5"]
-    assert {tag.value for entry in run.inputs.dataset_inputs for tag in entry.tags if tag.key == "dvc_md5"} == {cleaned}
+    used = {lock["stages"][stage]["outs"][0]["md5"] for stage in ("clean", "augment")}
+    assert {tag.value for entry in run.inputs.dataset_inputs for tag in entry.tags if tag.key == "dvc_md5"} == used
+    assert run.data.metrics["usage.wall_seconds"] > 0
+    assert run.data.metrics["usage.cpu_seconds"] > 0
+    assert run.data.metrics["usage.energy_watt_hours"] > 0
     assert len(run.data.tags["lock"]) == 64
     folders = [client.list_artifacts(run.info.run_id, folder) for folder in ("figures", "evaluation")]
     files = {file.path for folder in folders for file in folder}

@@ -15,6 +15,7 @@ from components.lib.kinds import Array
 from components.lib.output import output
 from components.lib.progress import progress
 from components.lib.spec import Offline, TaskSpec
+from components.lib.validate.copies import check_augmented
 
 
 def augment(dataset: Path, out: Path, spec: TaskSpec) -> None:
@@ -24,6 +25,9 @@ def augment(dataset: Path, out: Path, spec: TaskSpec) -> None:
         dataset: the cleaned dataset.
         out: the dataset directory to write; without parts when nothing is asked for.
         spec: the task.
+
+    Raises:
+        GateError: the copies fail their suite; the page `<out>.failed.html` shows why.
     """
     cleaned = Dataset(dataset)
     info = cleaned.info
@@ -42,6 +46,10 @@ def augment(dataset: Path, out: Path, spec: TaskSpec) -> None:
             targets=info.targets, key_fingerprint=info.key_fingerprint,
             lineage={**info.lineage, "cleaned": info.digest},
         )  # fmt: skip
+        if spec.augment.offline.balance:
+            outcome = check_augmented(Dataset(partial), cleaned, spec)
+            outcome.require(out.with_name(f"{out.name}.failed.html"))
+            outcome.write(partial)
     print(f"augmented: {len(plan)} copies" if len(plan) else "augmented: no copies asked for (augment.offline.balance)")
 
 
@@ -87,6 +95,10 @@ def _copies(piece: pd.DataFrame, cleaned: Dataset, spec: TaskSpec) -> tuple[pd.D
     table = cleaned.samples().iloc[piece["row"]].reset_index(drop=True)
     table["parent_id"] = table["sample_id"]
     table["sample_id"] = [f"{name}-a{copy}" for name, copy in zip(table["sample_id"], piece["copy"], strict=True)]
+    for name, kind in spec.inputs.items():
+        told = pd.DataFrame([kind.figures(copy) for copy in arrays[name]], index=table.index)
+        for figure in told:
+            table[f"{name}_{figure}"] = told[figure].astype("float32")
     return table, arrays
 
 

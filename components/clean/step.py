@@ -16,6 +16,7 @@ from components.lib.errors import DataError, Unusable
 from components.lib.kinds import Cleaned, InputKind
 from components.lib.output import output
 from components.lib.parallel import each_part, each_sample, threads_per_part
+from components.lib.places import Place, readers
 from components.lib.readers import Load
 from components.lib.spec import TaskSpec
 from components.lib.validate import check_cleaned, labels, near_duplicates, shortcuts
@@ -27,7 +28,7 @@ from components.lib.validate.checks import Finding
 class Job:
     """What the work on every part needs; it travels to the workers."""
 
-    raw: Path
+    raw: Place
     partial: Path
     spec: TaskSpec = field(hash=False)
     threads: int
@@ -44,11 +45,11 @@ class Piece:
     items: list[tuple[str, int]]
 
 
-def clean(raw: Path, dataset: Path, private: Path, out: Path, spec: TaskSpec) -> None:
+def clean(raw: Place, dataset: Path, private: Path, out: Path, spec: TaskSpec) -> None:
     """Decode, check, resize; samples that can't be used go to rejected.parquet with the reason.
 
     Args:
-        raw: the raw data.
+        raw: the raw data; on this machine or on a server.
         dataset: what ingest wrote.
         private: what ingest wrote beside it: the way back to the files.
         out: the dataset directory to write.
@@ -56,6 +57,7 @@ def clean(raw: Path, dataset: Path, private: Path, out: Path, spec: TaskSpec) ->
 
     Raises:
         DataError: the inputs don't belong together.
+        ServerError: the raw data lie on a server that fails; the finished parts are kept.
         GateError: the cleaned table fails its suite; the page `<out>.failed.html` shows why.
     """
     ingested = Dataset(dataset)
@@ -78,8 +80,10 @@ def clean(raw: Path, dataset: Path, private: Path, out: Path, spec: TaskSpec) ->
     with output(out, work) as partial_out:
         writer = DatasetWriter(partial_out)
         left = [index for index in range(len(ingested.parts)) if not writer.has_part(index)]
-        job = Job(raw.absolute(), partial_out.absolute(), spec, threads_per_part(len(left)), uuid.uuid4().hex)
-        pieces, shared = _pieces(ingested, sources, set(left), in_step=in_step), (raw, dataset, partial_out)
+        threads = readers(raw) or threads_per_part(len(left))
+        job = Job(raw.absolute(), partial_out.absolute(), spec, threads, uuid.uuid4().hex)
+        pieces = _pieces(ingested, sources, set(left), in_step=in_step)
+        shared = tuple(each for each in (raw, dataset, partial_out) if isinstance(each, Path))
         each_part(partial(clean_part, job), pieces, title="cleaning", total=len(left), shared=shared)
         _opener.cache_clear()
         writer.sweep()
@@ -144,20 +148,26 @@ def clean_part(job: Job, piece: Piece) -> None:
     work = partial(_clean_one, _opener(job), kind)
     array = np.empty((len(piece.items), *kind.shape), kind.dtype)
     figures: dict[str, list[float]] = {figure: [] for figure in kind.quality_ranges}
+    words: dict[str, list[str | None]] = {word: [] for word in kind.origin_columns}
     usable: list[int] = []
     reasons: dict[int, str] = {}
     for row, result in enumerate(each_sample(work, piece.items, workers=job.threads)):
         if isinstance(result, str):
             reasons[row] = result
             continue
-        np.copyto(array[len(usable), ...], result.array, casting="equiv")
+        cleaned, origin = result
+        np.copyto(array[len(usable), ...], cleaned.array, casting="equiv")
         for figure, values in figures.items():
-            values.append(result.quality[figure])
+            values.append(cleaned.quality[figure])
+        for word, told in words.items():
+            told.append(origin[word])
         usable.append(row)
     samples = read_parquet(piece.samples)
     table = samples.iloc[usable].reset_index(drop=True)
     for figure, values in figures.items():
         table[f"{name}_{figure}"] = np.array(values, np.float32)
+    for word, told in words.items():
+        table[f"{name}_{word}"] = pd.Series(told, dtype="str")
     places = {row: job.spec.source.place(*piece.items[row]) for row in reasons}
     writer.write_part(piece.index, table, {name: array[: len(usable)]}, _rejected(samples, reasons, places))
 
@@ -168,10 +178,11 @@ def _opener(job: Job) -> Load:
     return job.spec.source.opener(job.raw, job.spec.inputs)
 
 
-def _clean_one(load: Load, kind: InputKind, item: tuple[str, int]) -> Cleaned | str:
-    """One cleaned sample, or why it can't be used."""
+def _clean_one(load: Load, kind: InputKind, item: tuple[str, int]) -> tuple[Cleaned, dict[str, str | None]] | str:
+    """One cleaned sample and how it was stored, or why it can't be used."""
     try:
-        return kind.clean(load(*item))
+        raw = load(*item)
+        return kind.clean(raw), kind.origin(raw)
     except Unusable as reason:
         return str(reason)
     except OSError as error:
@@ -206,4 +217,4 @@ def _gate(partial_out: Path, out: Path, spec: TaskSpec) -> None:
     if len(suspects):
         suspects.to_csv(partial_out / "suspects.csv", index=False)
     print(f"cleaned: {sum(written.info.rows)} samples, rejected: {len(rejected)}")
-    print("\n".join(line for finding in findings for line in finding.lines))
+    print("\n".join(outcome.receipt[1:]))

@@ -82,7 +82,8 @@ def baselines(
 ) -> tuple[Baseline, ...]:
     """Fit and measure the baselines of every target. Equal data and seed give equal figures.
 
-    Nothing is fitted on validation or test, so only metrics that need no decision are compared. A target gets none
+    They are fitted on what the network learnt from: train, or with cross-validation train and validation. They have no
+    decision of their own, so only metrics that need none are compared. A target gets none
     where no input can be laid out as columns, where fewer than two different values are known in train, or none in
     test.
 
@@ -96,7 +97,7 @@ def baselines(
     fed = {name: columns for name in network.info.inputs if (columns := _features(network, name, arrays)) is not None}
     if not fed:
         return ()
-    samples, training = data.select("train", list(fed))
+    samples, training = _learnt_from(data, network, list(fed))
     test = np.concatenate(list(fed.values()), axis=1)
     left_out = tuple(name for name in network.info.inputs if name not in fed)
     found: list[Baseline] = []
@@ -105,6 +106,13 @@ def baselines(
         for result in results:
             found += _of_target(network, result, samples[result.target], training, test, left_out, seed)
     return tuple(found)
+
+
+def _learnt_from(data: Dataset, network: Model, names: list[str]) -> tuple[pd.DataFrame, dict[str, Array]]:
+    splits = ("train", "validation") if network.info.cross_validated else ("train",)
+    pieces = [data.select(split, names) for split in splits]
+    arrays = {name: np.concatenate([held[name] for _, held in pieces]) for name in names}
+    return pd.concat([table for table, _ in pieces], ignore_index=True), arrays
 
 
 def sections(found: Sequence[Baseline]) -> list[Section]:

@@ -12,6 +12,7 @@ from components.evaluate.baselines import Baseline, sections
 from components.evaluate.cases import Cases
 from components.evaluate.gates import Gate
 from components.evaluate.groups import groups
+from components.evaluate.members import sections as members
 from components.evaluate.results import Result, words
 from components.lib.dataset import DatasetInfo
 from components.lib.model_dir import ModelInfo
@@ -70,7 +71,8 @@ def report(
         _verdict(gates),
         _operating_points(results),
         _measured_on(facts, results),
-        *[_metrics(result) for result in results],
+        *[_metrics(result, facts.model) for result in results],
+        *members(facts.model),
         *sections(baselines),
         *[group for group in by_group if group],
         *[_figures(result, figures) for result in results],
@@ -125,8 +127,9 @@ def _measured_on(facts: Facts, results: tuple[Result, ...]) -> Section:
             for name in per_class.columns:
                 counts[f"{result.target}: {name}" if len(results) > 1 else str(name)] = per_class[name].to_numpy()
     own = facts.dataset.digest in facts.model.lineage.values()
+    splits = "train and validation splits" if facts.model.cross_validated else "train split"
     origin = (
-        "The model was trained on the train split of this very dataset, and saw the test split only here."
+        f"The model was trained on the {splits} of this very dataset, and saw the test split only here."
         if own
         else "The model was trained on another dataset: whether it saw these samples can't be checked here."
     )
@@ -135,7 +138,7 @@ def _measured_on(facts: Facts, results: tuple[Result, ...]) -> Section:
     )
 
 
-def _metrics(result: Result) -> Section:
+def _metrics(result: Result, model: ModelInfo) -> Section:
     rows = [
         (words(name), number(e.value), _ends(e), str(e.n), e.meaning, e.method, e.note)
         for name, e in result.metrics.items()
@@ -143,8 +146,17 @@ def _metrics(result: Result) -> Section:
     frame = pd.DataFrame(rows, columns=["Metric", "Value", "95% interval", "n", "Meaning", "Interval by", "Note"])
     if not frame["Note"].any():
         frame = frame.drop(columns="Note")
-    score = f"On validation the chosen epoch scored {result.fitted.validation_score:.3f}, the figure it was chosen by."
-    return Section(f"Metrics: {result.title}", (table(frame), paragraph(score)))
+    return Section(f"Metrics: {result.title}", (table(frame), paragraph(_validation(result, model))))
+
+
+def _validation(result: Result, model: ModelInfo) -> str:
+    """What was known before test was read."""
+    score = f"{result.fitted.validation_score:.3f}"
+    if model.cross_validated:
+        return f"Out of fold, each sample judged by nets that didn't learn from its fold, the score was {score}."
+    if model.members:
+        return f"On validation the mean of the nets scored {score}; their epochs were chosen by it."
+    return f"On validation the chosen epoch scored {score}, the figure it was chosen by."
 
 
 def _figures(result: Result, figures: Mapping[tuple[str, str], bytes]) -> Section:

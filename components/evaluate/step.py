@@ -41,7 +41,6 @@ def evaluate(dataset: Path, model: Path, out: Path, spec: TaskSpec) -> None:
     Raises:
         DataError: no test sample, or the dataset is of another task.
         ModelError: the model is of another task file, or predicts what is no number.
-        SpecError: a gate names no metric.
     """
     data, network = Dataset(dataset), Model(model)
     samples, arrays = _test_samples(data, network, spec)

@@ -29,7 +29,7 @@ def assign(table: pd.DataFrame, spec: TaskSpec) -> pd.Series:
     """
     split = spec.split
     if split.method == "given":
-        return _given(table)
+        return _given(table, split)
     if split.method == "stratified":
         return _stratified(table, spec)
     if split.method == "site":
@@ -102,7 +102,23 @@ def times(table: pd.DataFrame, split: Split) -> pd.DataFrame:
     return pd.DataFrame({"taken": moments, "first": moments.groupby(groups(table, split)).transform("min")})
 
 
-def _given(table: pd.DataFrame) -> pd.Series:
+def made_from_train(table: pd.DataFrame, sides: pd.Series, spec: TaskSpec) -> list[str]:
+    """What the receipt says of a given split that lacked a validation side; nothing where it had one.
+
+    Args:
+        table: as for `assign`.
+        sides: what `assign` made of it.
+        spec: the task.
+    """
+    if spec.split.method != "given" or "validation" in {*table["split"]}:
+        return []
+    made, of = int((sides == "validation").sum()), int((table["split"] == "train").sum())
+    return [f"validation made from the given train: {made:,} of {of:,}"]
+
+
+def _given(table: pd.DataFrame, split: Split) -> pd.Series:
+    """The source's own sides. Where it has no validation, patients of train become it: `split.validation` of them, by
+    the rule of `hash`. Test is never made: what a model was chosen by can't test it."""
     unknown = int(table["split"].isna().sum())
     if unknown:
         raise DataError(
@@ -111,7 +127,18 @@ def _given(table: pd.DataFrame) -> pd.Series:
             found=f"{unknown} of {len(table)} samples without one",
             todo="set split.method: hash, or name the column in source.columns.split",
         )
-    return table["split"]
+    there = {*table["split"]}
+    if not {"train", "test"} <= there:
+        raise DataError(
+            "split.method: given",
+            expected="samples of train and of test; validation is made from train where there is none",
+            found=f"{' and '.join(sorted(there))} alone",
+            todo="set split.method: hash, which makes all three sides; or add the samples that are missing",
+        )
+    if "validation" in there:
+        return table["split"]
+    chosen = groups(table, split).map(lambda name: _position(split.seed, str(name))) < split.validation
+    return table["split"].mask((table["split"] == "train") & chosen, "validation")
 
 
 def _position(seed: int, group: str) -> float:
@@ -152,11 +179,13 @@ def _shares(split: Split, most: int) -> tuple[int, int, int]:
 
 def _parts(names: pd.Series, labels: pd.Series, count: int, seed: int) -> NDArray[np.int8]:
     """Part 0 … count-1 of every row (N,): groups whole, labels alike; equal rows and seeds give equal parts."""
-    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+    from sklearn.model_selection import GroupKFold
+
+    from components.ingest.even_folds import EvenFolds
 
     state = seed % 2**32
     stratified = labels.nunique() > 1 and labels.value_counts().max() >= count
-    kind = StratifiedGroupKFold if stratified else GroupKFold
+    kind = EvenFolds if stratified else GroupKFold
     splitter, part = kind(count, shuffle=True, random_state=state), np.zeros(len(names), np.int8)
     with warnings.catch_warnings():
         # Of a class with fewer samples than parts: it stands in some of them, and the gate says where it lacks.

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from components.ingest.splits import assign, folds, times
-from components.lib.dataset import DatasetWriter, rows_per_part
+from components.ingest.splits import assign, folds, made_from_train, times
+from components.lib.dataset import DatasetWriter, no_rejected, rows_per_part
 from components.lib.errors import DataError, GateError, Unusable
 from components.lib.output import output
 from components.lib.parallel import each_sample
+from components.lib.places import Place, readers
 from components.lib.progress import progress
 from components.lib.pseudonyms import PUBLIC_KEY, fingerprint, load_key, pseudonym, require_fingerprint
 from components.lib.readers import Load, Source
@@ -27,24 +29,25 @@ FORGOTTEN = ("study", "date")
 """Columns that may tell who somebody is: the split and the audit see them, nothing that is written does."""
 
 
-def ingest(raw: Path, dataset: Path, private: Path, spec: TaskSpec) -> None:
+def ingest(raw: Place, dataset: Path, private: Path, spec: TaskSpec) -> None:
     """Index raw data, pseudonymise patients, split, audit for leaks.
 
     Args:
-        raw: what the task's reader reads.
+        raw: what the task's reader reads; on this machine or on a server.
         dataset: the dataset directory to write: a table, no arrays.
         private: directory for sources.parquet (sample_id, file, row), the only way back to the raw files.
         spec: the task.
 
     Raises:
         DataError: the raw data can't be read or lack something.
+        ServerError: the raw data lie on a server that fails.
         GateError: the table fails its suite; the page `<dataset>.failed.html` shows why.
     """
-    table = spec.source.samples(raw, spec.inputs, spec.targets)
+    table, refused = _refused(spec.source.samples(raw, spec.inputs, spec.targets), spec.source)
     table = table.assign(**{name: None for name in FORGOTTEN if name not in table})
     table["sex"] = _sexes(table["sex"])
     _check_targets(table, spec)
-    table["sha256"] = _digests(spec.source.opener(raw, spec.inputs), table)
+    table["sha256"] = _digests(spec.source.opener(raw, spec.inputs), table, readers(raw))
     missing = table[table["sha256"].isna()]
     table = table[table["sha256"].notna()].reset_index(drop=True)
     if table.empty:
@@ -56,7 +59,9 @@ def ingest(raw: Path, dataset: Path, private: Path, spec: TaskSpec) -> None:
         )
     table["sample_id"] = _sample_ids(table["sha256"])
     # Splits and folds need the raw id, so that they depend on no key; then the id is forgotten.
-    table["split"] = assign(table, spec)
+    sides = assign(table, spec)
+    made = made_from_train(table, sides, spec)
+    table["split"] = sides
     fold = folds(table, spec)
     if fold is not None:
         table["fold"] = fold
@@ -71,13 +76,14 @@ def ingest(raw: Path, dataset: Path, private: Path, spec: TaskSpec) -> None:
         check_ingested(table, spec, findings).require(failed)  # refuses the same, and leaves the page
         raise
     outcome = check_ingested(kept, spec, findings)
+    outcome = replace(outcome, receipt=(*made, *_counted(refused), *outcome.receipt))
     outcome.require(failed)
     print("\n".join(outcome.receipt))
     if len(missing):
         print(f"missing: {len(missing)} files that the index names, see rejected.parquet")
 
     lineage = {"raw": _raw_digest(table)}
-    rejected = pd.concat([_missing_rows(missing), dropped], ignore_index=True)
+    rejected = pd.concat([refused, _missing_rows(missing), dropped], ignore_index=True)
     work = {"spec": spec.model_dump(mode="json"), "raw": lineage["raw"], "key": key}
     with output(private, work) as hidden, output(dataset, work) as visible:
         kept[["sample_id", "file", "row"]].to_parquet(hidden / "sources.parquet", index=False)
@@ -89,9 +95,26 @@ def ingest(raw: Path, dataset: Path, private: Path, spec: TaskSpec) -> None:
         outcome.write(visible)
 
 
+def _refused(table: pd.DataFrame, source: Source) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The samples, and what the reader refused as rows of rejected.parquet."""
+    if "refused" not in table:
+        return table, no_rejected()
+    bad = table[table["refused"].notna()]
+    places = [source.place(*item) for item in zip(bad["file"], bad["row"], strict=True)]
+    ids = [f"refused-{position}" for position in range(len(bad))]
+    rows = pd.DataFrame({"sample_id": ids, "split": None, "reason": bad["refused"].tolist(), "place": places})
+    return table[table["refused"].isna()].drop(columns="refused").reset_index(drop=True), rows
+
+
+def _counted(refused: pd.DataFrame) -> list[str]:
+    """For the receipt: how often something was refused for which reason."""
+    counts = refused["reason"].value_counts().sort_index()
+    return [f"left out: {number:,} {reason}; see rejected.parquet" for reason, number in counts.items()]
+
+
 def _write_parts(writer: DatasetWriter, kept: pd.DataFrame, rejected: pd.DataFrame, spec: TaskSpec) -> int:
     columns = ["sample_id", "patient", "split", *spec.targets, "site", "sex", "age", "sha256"]
-    columns += ["fold"] if "fold" in kept else []
+    columns += [name for name in ("fold", "device") if name in kept]
     table = kept[columns].astype({"site": "str", "sex": "str", "patient": "str", "split": "str"})
     for name, kind in spec.targets.items():
         table[name] = kind.column(table[name])
@@ -136,9 +159,9 @@ def _digest(load: Load, item: tuple[str, int]) -> str | None:
         return ""
 
 
-def _digests(load: Load, table: pd.DataFrame) -> list[str | None]:
+def _digests(load: Load, table: pd.DataFrame, workers: int | None) -> list[str | None]:
     items = list(zip(table["file"], table["row"].astype(int), strict=True))
-    found = list(progress(each_sample(partial(_digest, load), items), "reading", total=len(items)))
+    found = list(progress(each_sample(partial(_digest, load), items, workers=workers), "reading", total=len(items)))
     # Clean says why one can't be read. Until then its place stands for it: a digest of a file's name could be guessed.
     return [
         hashlib.sha256(f"unusable:{place}".encode()).hexdigest() if digest == "" else digest

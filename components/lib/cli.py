@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from components.lib.faults import explained
+from components.lib.places import Place, place
 
 
 def run(command: Callable[..., Any] | None = None, **commands: Callable[..., Any]) -> None:
@@ -35,7 +36,10 @@ def run(command: Callable[..., Any] | None = None, **commands: Callable[..., Any
 
 
 def run_step(step: Callable[..., None]) -> None:
-    """Run a step: each of its paths is an option of the same name, and its `spec` is read from `--task`."""
+    """Run a step: each of its paths is an option of the same name, and its `spec` is read from `--task`.
+
+    A parameter that the step takes as a `Place` may also be a URL.
+    """
     run(step_command(step))
 
 
@@ -43,12 +47,14 @@ def step_command(step: Callable[..., None]) -> Callable[..., None]:
     """The step as a function of `task` (a path) in place of `spec`, with the signature typer reads."""
     from components.lib.spec import load_spec
 
-    def command(*, task: Path, **paths: Path) -> None:
+    def command(*, task: Path, **paths: Place) -> None:
         step(spec=load_spec(task), **paths)
 
     options: dict[str, Any] = {"task": Annotated[Path, typer.Option(help="The task file.")]}
-    for name in inspect.signature(step).parameters:
-        if name != "spec":
+    for name, parameter in inspect.signature(step, eval_str=True).parameters.items():
+        if parameter.annotation == Place:
+            options[name] = Annotated[Any, typer.Option(parser=place, metavar="PATH|URL")]
+        elif name != "spec":
             options[name] = Annotated[Path, typer.Option()]
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [inspect.Parameter(name, keyword, annotation=option) for name, option in options.items()]

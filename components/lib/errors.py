@@ -42,6 +42,10 @@ class DataError(MedpipeError):
     """A file or directory of data is wrong as a whole."""
 
 
+class ServerError(MedpipeError):
+    """A server of raw data can't be reached, refuses, or breaks off: no finding about the data."""
+
+
 class GateError(MedpipeError):
     """A validation gate refused a step's output."""
 

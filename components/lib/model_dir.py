@@ -2,7 +2,9 @@
 
     model.onnx   float32; named inputs and outputs; temperature, scale and class-activation maps inside the graph
     model.json   inputs, targets, classes, fitted figures, decisions, reference statistics, explain method
-    curves.csv   one row an epoch
+    curves.csv   one row an epoch; of several nets one a net and epoch
+    out_of_fold.parquet   with cross-validation: what nets said of the fold they didn't learn from. It stays on this
+                          machine: nothing logs or registers it
 
 No run id and no time of day: equal work gives equal bytes. What evaluate, register and serving need is here, and needs
 neither TensorFlow nor Keras.
@@ -26,6 +28,7 @@ from components.lib.kinds import AnyInput, AnyTarget, Array
 from components.lib.settings import Settings
 
 FORMAT: Literal[2] = 2
+OUT_OF_FOLD = "out_of_fold.parquet"
 
 
 class TargetFigures(Settings):
@@ -36,7 +39,24 @@ class TargetFigures(Settings):
     decision: dict[str, float]
     """What is decided by, fitted on validation: {"threshold": 0.41}, or quantiles of the errors of a number."""
     validation_score: float
-    """Score of the chosen epoch (for classes: AUC; for a number: R²)."""
+    """Score (for classes: AUC; for a number: R²) of the chosen epoch on validation; of several nets that of their mean
+    on validation; with folds that of the out-of-fold answers."""
+
+
+class MemberFigures(Settings):
+    """One of the nets whose mean a model is."""
+
+    fold: int | None
+    """The fold it didn't learn from and is judged on; null: it is judged on validation."""
+    seed: int
+    epochs: int
+    """How many it learnt."""
+    validation_score: float
+    """Of the epoch that was kept: mean over the targets of their scores."""
+    samples: int
+    """How many it is judged on."""
+    metrics: dict[str, dict[str, float]]
+    """Per target, its metrics on those whose target is known, at the model's temperature and decision."""
 
 
 class ModelInfo(Settings):
@@ -59,12 +79,21 @@ class ModelInfo(Settings):
     synthetic: bool
     """Trained on synthetic films."""
     epochs: int
+    """How many were learnt; of several nets the most."""
     precision: str
     parameters: int
+    """Of all nets."""
+    members: tuple[MemberFigures, ...] = ()
+    """The nets whose mean this is; empty for one net."""
     lineage: dict[str, str]
     """Digests of the datasets it was trained on."""
     digest: str
     """SHA-256 of model.onnx."""
+
+    @property
+    def cross_validated(self) -> bool:
+        """Whether the nets learnt from train and validation, each judged on a fold of its own."""
+        return any(each.fold is not None for each in self.members)
 
 
 class Model:
@@ -136,8 +165,8 @@ class Model:
 
 
 def write_model_json(path: Path, info: ModelInfo) -> None:
-    """Write model.json, keys sorted."""
-    text = json.dumps(info.model_dump(), indent=2, sort_keys=True) + "\n"
+    """Write model.json, keys sorted; of one net without `members`, as it always was."""
+    text = json.dumps(info.model_dump(exclude=set() if info.members else {"members"}), indent=2, sort_keys=True) + "\n"
     (path / "model.json").write_text(text, encoding="utf-8")
 
 

@@ -37,8 +37,7 @@ def output(out: Path, work: Mapping[str, object]) -> Iterator[Path]:
     Raises:
         MedpipeError: the disk is full. The partial directory stays, the output doesn't appear.
     """
-    text = json.dumps({"work": work, "code": code_digest()}, sort_keys=True, default=str)
-    partial = out.parent / f".{out.name}.partial-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    partial = partial_of(out, work)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         for other in out.parent.glob(f".{out.name}.partial-*"):
@@ -55,6 +54,12 @@ def output(out: Path, work: Mapping[str, object]) -> Iterator[Path]:
     if out.exists():
         shutil.rmtree(out)
     partial.replace(out)
+
+
+def partial_of(out: Path, work: Mapping[str, object]) -> Path:
+    """Where the work for an output collects."""
+    text = json.dumps({"work": work, "code": code_digest()}, sort_keys=True, default=str)
+    return out.parent / f".{out.name}.partial-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def scratch(partial: Path) -> Path:

@@ -14,7 +14,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 from mlflow.types.schema import AnyType
 
-from components.lib.model_dir import Model
+from components.lib.model_dir import OUT_OF_FOLD, Model
 from components.lib.tracking import CHECKOUT, Run, tracking_uri
 
 # What a served version imports; versions and everything below them come from the lock.
@@ -41,13 +41,15 @@ class Registry:
         """Log the model into its run and register it; returns the version."""
         mlflow.set_tracking_uri(tracking_uri())
         with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=self._run.id):
-            code = _serving_code(Path(folder))
+            code, served = _serving_code(Path(folder)), Path(folder) / "model"
+            # Predictions of single samples stay on this machine.
+            shutil.copytree(model.path, served, ignore=shutil.ignore_patterns(OUT_OF_FOLD))
             with warnings.catch_warnings():
                 # MLflow wishes for type hints and an input example; the signature below says it all.
                 warnings.simplefilter("ignore", UserWarning)
                 logged = mlflow.pyfunc.log_model(
                     name=self.name, python_model=str(CHECKOUT / "serving" / "model.py"), code_paths=[str(code)],
-                    artifacts={"model": str(model.path)}, signature=signature(model),
+                    artifacts={"model": str(served)}, signature=signature(model),
                     pip_requirements=requirements(model),
                 )  # fmt: skip
         try:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -19,6 +20,12 @@ class Settings(BaseModel):
     """Strict, frozen settings: an unknown key or a wrong type is an error, never a guess."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+def wrong(key: str, expected: str, found: str) -> PydanticCustomError:
+    """A problem between two keys, told of the one that is named: pydantic would only know the section they stand in."""
+    context = {"key": key, "expected": expected, "found": found}
+    return PydanticCustomError("task", "{key}: expected {expected}, found {found}", context)
 
 
 def import_all(package: str, path: Iterable[str]) -> None:

@@ -6,30 +6,52 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 import yaml
 from pydantic import Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
 
 from components.lib.errors import SpecError, nearest
 from components.lib.kinds import TARGET_KINDS, AnyInput, AnyTarget
 from components.lib.phantoms import AnyPhantom
+from components.lib.places import is_remote
 from components.lib.readers import ATTRIBUTES, AnySource
 from components.lib.settings import Settings, Share
+from components.lib.settings import wrong as _wrong
 from components.lib.spec_errors import explain
 from components.lib.train_settings import Train
+from components.lib.tune_settings import Tune
+from components.lib.yaml_text import TwiceError, read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 SPLITS = ("train", "validation", "test")
-DATASET_COLUMNS = ("sample_id", "parent_id", "file", "row", *ATTRIBUTES, "fold", "sha256", "synthetic")
+LIMITED = ("patient", "site", "sex", "age")
+"""Attributes of which a task may say how often they can be unknown."""
+DATASET_COLUMNS = ("sample_id", "parent_id", "file", "row", *ATTRIBUTES, "device", "fold", "sha256", "synthetic")
 
 
 def _files(folder: str) -> list[str]:
     """Names of the modules in a sibling package, listed without importing them (a served model has none)."""
     return sorted(p.stem for p in (Path(__file__).parents[1] / folder).glob("*.py") if not p.stem.startswith("_"))
+
+
+class Limits(Settings):
+    """What every side of the split should hold, looked at after ingest and again after clean."""
+
+    policy: Literal["report", "fail"] = "report"
+    """When a side holds less: a line on the receipt, since real sets are often small; or the run stops."""
+    samples: Annotated[int, Field(ge=1)] = 10
+    """Least samples of each side."""
+    per_class: Annotated[int, Field(ge=1)] = 5
+    """Least samples of each class on each side."""
+    balance: Annotated[float, Field(ge=0, le=0.5)] = 0.01
+    """Least share of each class among the samples of a side whose label is known."""
+    missing: dict[Name, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+    """Highest share of samples of a side in which it is unknown, by name: of targets, patient, site, sex, age.
+    A target that isn't named: 0.5; others that aren't named: no limit."""
 
 
 class Split(Settings):
@@ -39,11 +61,13 @@ class Split(Settings):
     """What may not be torn apart. `patient` falls back to the sample where no patient is known, and says so."""
     method: Literal["hash", "stratified", "given", "site", "time"] = "hash"
     """`hash`: SHA-256 of seed and patient; nobody changes sides when data are added. `stratified`: every class of the
-    first target that has classes alike on all sides; added data may move patients. `given`: the source's own splits.
-    `site`: whole sites are held out. `time`: by `source.columns.date`, the latest patients are test, those before them
-    validation; a patient's first sample counts."""
+    first target that has classes alike on all sides; added data may move patients. `given`: the source's own splits;
+    where it has train and test alone, validation is made from train. `site`: whole sites are held out. `time`: by
+    `source.columns.date`, the latest patients are test, those before them validation; a patient's first sample
+    counts."""
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    """Share of patients for validation (not for `given`)."""
+    """Share of all patients for validation. For `given` it counts only where the source has no validation, and is a
+    share of train's patients, chosen as by `hash`."""
     test: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Share of patients for test (not for `given`)."""
     validation_sites: tuple[str, ...] = ()
@@ -61,6 +85,8 @@ class Split(Settings):
     may well have equal rows."""
     near_duplicates: Literal["report", "drop_from_train", "fail"] = "report"
     """When a picture stands on two sides that is the same but for brightness, noise or compression."""
+    limits: Limits = Limits()
+    """How many samples each side should hold, of which classes, and how much may be unknown."""
 
     @model_validator(mode="after")
     def _leaves_train(self) -> Split:
@@ -146,6 +172,7 @@ class TaskSpec(Settings):
     clean: Clean = Clean()
     augment: Augment = Augment()
     train: Train = Train()
+    tune: Tune = Tune()
     evaluate: Evaluate = Evaluate()
     register_: Annotated[Register, Field(alias="register")] = Register()
 
@@ -164,11 +191,19 @@ class TaskSpec(Settings):
             if target not in self.targets or not metric:
                 expected = f"TARGET.METRIC with a target of this task: {', '.join(self.targets)}"
                 raise _wrong(f"evaluate.gates.{gate}", expected, f"no such target{nearest(target, self.targets)}")
+            self._check_metric(gate, target, metric)
         self._check_targets()
         self._check_source()
         self._check_split()
         self._check_train()
         return self
+
+    def _check_metric(self, gate: str, target: str, metric: str) -> None:
+        """Refuse a gate on a figure that the target's kind doesn't measure: after training it would be late."""
+        known = self.targets[target].metric_names
+        if metric not in known:
+            expected = f"one of {', '.join(f'{target}.{name}' for name in known)}"
+            raise _wrong(f"evaluate.gates.{gate}", expected, f"no such metric{nearest(metric, known)}")
 
     def _check_source(self) -> None:
         """Refuse a reader whose samples the input can't take, and a phantom that the source doesn't own up to."""
@@ -178,6 +213,9 @@ class TaskSpec(Settings):
                 raise _wrong("source.reader", expected, self.source.reader)
         if self.phantom is None:
             return
+        if is_remote(self.source.path):
+            expected = "a path of this machine, since the task has a `phantom:` that makes the data"
+            raise _wrong("source.path", expected, "a place on a server")
         if self.source.synthetic != self.phantom.synthetic:
             told = str(self.phantom.synthetic).lower()
             found = str(self.source.synthetic).lower()
@@ -193,6 +231,11 @@ class TaskSpec(Settings):
         if self.split.method == "time" and (columns is None or columns.date is None):
             found = "none" if columns is not None else f"the reader {self.source.reader}, which knows no dates"
             raise _wrong("source.columns.date", "the column of dates, for `split.method: time`", found)
+        known = (*self.targets, *LIMITED)
+        for name in self.split.limits.missing:
+            if name not in known:
+                found = f"none of that name{nearest(name, known)}"
+                raise _wrong(f"split.limits.missing.{name}", f"one of {', '.join(known)}", found)
 
     def _check_train(self) -> None:
         """Refuse an architecture that isn't for this input, and settings that no target of the task uses."""
@@ -201,6 +244,11 @@ class TaskSpec(Settings):
             if self.train.model and known and self.train.model not in known:
                 found = f"{self.train.model}{nearest(self.train.model, known)}"
                 raise _wrong("train.model", f"one of {', '.join(known)}, for an input of kind {kind.kind}", found)
+        if self.train.folds == 1:
+            raise _wrong("train.folds", "0, or 2 and more", "1")
+        if self.train.folds and self.train.folds != self.split.folds:
+            expected = f"folds that ingest has made: set split.folds: {self.train.folds} too"
+            raise _wrong("train.folds", expected, f"split.folds: {self.split.folds}")
         used = {key for target in self.targets.values() for key in target.train_settings}
         every = {key for target in TARGET_KINDS for key in target.train_settings}
         for key in sorted((every - used) & self.train.model_fields_set):
@@ -211,13 +259,29 @@ class TaskSpec(Settings):
 
     def _check_targets(self) -> None:
         """Refuse targets under a name that a dataset's own columns have, or that an input reads."""
+        called = self._check_mapping()
         for target in self.targets:
             if target in DATASET_COLUMNS:
                 raise _wrong(f"targets.{target}", "another name", "a column that every dataset has itself")
             for name, kind in self.inputs.items():
-                if target in {column.name for column in kind.request_columns(name)}:
+                if {target, called.get(target)} & {column.name for column in kind.request_columns(name)}:
                     found = f"a column that inputs.{name} reads: the network would be told the answer"
                     raise _wrong(f"targets.{target}", "a target that is no input", found)
+
+    def _check_mapping(self) -> Mapping[str, str]:
+        """`source.columns.targets`, refused where it speaks of no target, of no table, or of the patient."""
+        columns = getattr(self.source, "columns", None)
+        called: Mapping[str, str] = columns.targets if columns is not None else {}
+        for target, column in called.items():
+            key = f"source.columns.targets.{target}"
+            if target not in self.targets:
+                found = f"no such target{nearest(target, self.targets)}"
+                raise _wrong(key, f"one of {', '.join(self.targets)}", found)
+            if getattr(self.source, "index", "") is None:
+                raise _wrong(key, "`source.index`, the table that has the column", "none")
+            if columns is not None and column == columns.patient:
+                raise _wrong(key, "a target that isn't the patient", column)
+        return called
 
     @property
     def split_rules(self) -> Split:
@@ -249,12 +313,6 @@ class TaskSpec(Settings):
         return kind.model_validate_json(json.dumps(self.augment.online.get(name, {})))
 
 
-def _wrong(key: str, expected: str, found: str) -> PydanticCustomError:
-    """A problem between two sections, with the key it is told of: pydantic would only know "the task"."""
-    context = {"key": key, "expected": expected, "found": found}
-    return PydanticCustomError("task", "{key}: expected {expected}, found {found}", context)
-
-
 def load_spec(path: Path) -> TaskSpec:
     """Read and check a task file.
 
@@ -263,13 +321,20 @@ def load_spec(path: Path) -> TaskSpec:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        values = json.loads(json.dumps(yaml.safe_load(text), default=str))
+        values = json.loads(json.dumps(read_yaml(text), default=str))
     except OSError as error:
         raise SpecError(
             str(path),
             expected="a readable task file",
             found=error.strerror or str(error),
             todo="name another file with --task, or in params.yaml under `task:`",
+        ) from None
+    except TwiceError as twice:
+        raise SpecError(
+            f"{path}, {twice.key}",
+            expected="every key of a section once",
+            found=f"{twice.key!r} in line {twice.lines[0]} and again in line {twice.lines[1]}",
+            todo="keep one of the two: of both, the last would count, and nobody would see it",
         ) from None
     except (yaml.YAMLError, ValueError, TypeError) as error:  # the last two: keys that are dates, circles
         found = " ".join(str(error).split())

@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from components.lib.dataset import Dataset
 from components.lib.faults import store_fault
 from components.lib.model_dir import model_digest
 from components.lib.output import write_bytes
+from components.lib.provenance import TASK_FILE, machine, task_document
 from components.lib.spec import TaskSpec
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -124,11 +125,42 @@ class Run:
 def training_run(spec: TaskSpec, resume: Path) -> Iterator[Run]:
     """Open a run, or go on with the one whose id stands in `resume` (a killed step's); close it as it ended."""
     store = client()
-    if resume.exists():
-        run = Run(store, json.loads(resume.read_text(encoding="utf-8"))["run_id"])
+    with _kept_open(store, resume, lambda: new_run(spec, store)) as run:
+        yield run
+
+
+@contextmanager
+def child_run(parent: Run, name: str, parameters: Mapping[str, object], resume: Path) -> Iterator[Run]:
+    """Open a run nested in another, or go on with the one whose id stands in `resume`; close it as it ended.
+
+    Args:
+        parent: a run of the same experiment.
+        name: what it is called.
+        parameters: what is its own.
+        resume: the file that keeps its id.
+    """
+
+    def start() -> Run:
+        above = parent.store.get_run(parent.id)
+        # Which data it learns from: who must be forgotten is looked for by these tags.
+        tags = {key: value for key, value in above.data.tags.items() if key.startswith("data.")}
+        tags["mlflow.parentRunId"] = parent.id
+        created = parent.store.create_run(above.info.experiment_id, tags=tags, run_name=name)
+        params = [Param(key, str(value)) for key, value in parameters.items()]
+        parent.store.log_batch(created.info.run_id, params=params)
+        return Run(parent.store, created.info.run_id)
+
+    with _kept_open(parent.store, resume, start) as run:
+        yield run
+
+
+@contextmanager
+def _kept_open(store: MlflowClient, resume: Path, start: Callable[[], Run]) -> Iterator[Run]:
+    """The run whose id stands in `resume`, or a new one; one that has ended well before stays as it ended."""
+    run = resumed_run(store, resume) if resume.exists() else start()
+    ended = store.get_run(run.id).info.status == "FINISHED"
+    if not ended:
         store.update_run(run.id, status="RUNNING")
-    else:
-        run = new_run(spec, store)
         write_bytes(resume, json.dumps({"run_id": run.id}).encode())
     try:
         yield run
@@ -136,7 +168,13 @@ def training_run(spec: TaskSpec, resume: Path) -> Iterator[Run]:
         with suppress(MlflowException):  # what ended the training is told, also where the store is why
             store.set_terminated(run.id, "FAILED")
         raise
-    store.set_terminated(run.id, "FINISHED")
+    if not ended:
+        store.set_terminated(run.id, "FINISHED")
+
+
+def resumed_run(store: MlflowClient, resume: Path) -> Run:
+    """The run whose id stands in a file that `training_run` or `child_run` left."""
+    return Run(store, json.loads(resume.read_text(encoding="utf-8"))["run_id"])
 
 
 def new_run(spec: TaskSpec, store: MlflowClient | None = None) -> Run:
@@ -147,6 +185,7 @@ def new_run(spec: TaskSpec, store: MlflowClient | None = None) -> Run:
     params = [Param(name, str(value)[:6000]) for name, value in _flat(values)]
     for start in range(0, len(params), 100):
         store.log_batch(created.info.run_id, params=params[start : start + 100])
+    store.log_text(created.info.run_id, task_document(spec), TASK_FILE)
     return Run(store, created.info.run_id)
 
 
@@ -220,7 +259,7 @@ def _provenance() -> dict[str, str]:
     program = Path(sys.argv[0]).resolve()
     program = program.parent if program.name == "__main__.py" else program.with_suffix("")
     inside = program.relative_to(CHECKOUT).parts if program.is_relative_to(CHECKOUT) else (program.name,)
-    tags = {"lock": lock_digest(), "mlflow.source.name": f"python -m {'.'.join(inside)}"}
+    tags = {"lock": lock_digest(), "mlflow.source.name": f"python -m {'.'.join(inside)}", **machine()}
     commit = _git("rev-parse", "HEAD")
     if commit:
         # dvc.lock changes while DVC runs, and says what was run rather than how.

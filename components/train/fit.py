@@ -1,7 +1,8 @@
 """The training loop: one `fit` call an epoch, the best epoch kept, a checkpoint after each.
 
 A killed run goes on from its last checkpoint and ends with the same bytes: the order of samples and every random layer
-are seeded anew for each epoch, and weights, optimizer and the best epoch so far are restored.
+are seeded anew for each epoch, and weights, optimizer (averaged weights are its own) and the best epoch so far are
+restored.
 """
 
 from __future__ import annotations
@@ -22,10 +23,18 @@ from components.lib.errors import ModelError
 from components.lib.output import write_bytes
 from components.lib.progress import progress
 from components.lib.spec import TaskSpec
+from components.train import models
+from components.train.averages import averaged
+from components.train.derive import Plan, plan
+from components.train.devices import predict, scope
 from components.train.epochs import EpochBatches
+from components.train.optimizer import optimizer, penalise
+from components.train.processes import agreed, fit_epoch
 from components.train.samples import Samples
 
 Weights = list[NDArray[Any]]
+LARGEST_PIECE = 1 << 24
+"""Numbers of the samples that a net looks at together outside training: 64 MB."""
 
 
 @dataclass
@@ -36,6 +45,9 @@ class State:
     chosen: int = 0
     best_score: float = -np.inf
     curves: list[dict[str, float]] = field(default_factory=list)
+    batch_size: int = 0
+    epochs: int = 0
+    """Batch and most epochs, as decided at the start: the memory of another machine doesn't change them."""
 
 
 def fit(
@@ -54,71 +66,111 @@ def fit(
         samples: training samples.
         validation: validation samples.
         checkpoint: file to save to and to resume from.
-        on_epoch: told the figures of every epoch, restored ones left out.
+        on_epoch: told the figures of every epoch, restored ones left out. It may raise, to end the training: the
+            checkpoint then holds that epoch, and the weights in `core` are of no use.
 
     Raises:
-        ModelError: the loss is no number; it names the step and the samples of its batch.
+        ModelError: the loss is no number (it names the step and the samples of its batch), a head doesn't fit its
+            target, a batch is larger than the data, or learnt weights don't fit.
     """
     spec = samples.spec
-    steps = len(EpochBatches(samples, 0))
-    _compile(training, spec, steps)
-    state, best_weights = _restore(checkpoint, training, core)
-    bar = progress(range(steps * spec.train.epochs), "training")
-    bar.update(state.epoch * steps)
-    for epoch in range(state.epoch, spec.train.epochs):
-        if state.curves and epoch - state.chosen > spec.train.patience:
-            break
-        _reseed(training, spec.train.seed, epoch)
-        batches = EpochBatches(samples, epoch)
-        history = training.fit(batches, epochs=epoch + 1, initial_epoch=epoch, shuffle=False, verbose=0,
-                               callbacks=[_Watch(bar, batches, epoch)])  # fmt: skip
-        figures = {"epoch": epoch + 1, "loss": float(history.history["loss"][-1]), **_validate(core, validation)}
-        state.best_score = max(state.best_score, figures["validation_score"])
-        if figures["validation_score"] >= state.best_score - spec.train.tolerance:
-            state.chosen, best_weights = epoch, core.get_weights()
-        state.epoch = epoch + 1
-        state.curves.append(figures)
-        bar.set_postfix_str(f"epoch {epoch + 1}, validation {figures['validation_score']:.4f}", refresh=False)
-        _save(checkpoint, training, best_weights, state)
-        on_epoch(figures)
-    bar.close()
+    _refuse_heads(core, samples)
+    state, best_weights = _begin(checkpoint, training, core, samples)
+    frozen, length = spec.train.frozen_epochs, Plan(state.batch_size, state.epochs)
+    steps = len(EpochBatches(samples, 0, length.batch_size))
+    with progress(range(steps * length.epochs), "training") as bar:
+        bar.update(state.epoch * steps)
+        for epoch in range(state.epoch, length.epochs):
+            if state.curves and epoch - max(state.chosen, frozen) > spec.train.patience:
+                break
+            if frozen and epoch == frozen:
+                _compile(training, core, spec, steps, length, epoch)
+            _reseed(training, spec.train.seed, epoch)
+            batches = EpochBatches(samples, epoch, length.batch_size)
+            loss = fit_epoch(training, batches, epoch, [Watch(bar, batches, epoch)])
+            with averaged(training, batches):
+                figures = agreed({"epoch": epoch + 1, "loss": loss, **_validate(core, validation)})
+                state.best_score = max(state.best_score, figures["validation_score"])
+                if figures["validation_score"] >= state.best_score - spec.train.tolerance:
+                    state.chosen, best_weights = epoch, core.get_weights()
+            state.epoch = epoch + 1
+            state.curves.append(figures)
+            bar.set_postfix_str(f"epoch {epoch + 1}, validation {figures['validation_score']:.4f}", refresh=False)
+            _save(checkpoint, training, best_weights, state)
+            on_epoch(figures)
     core.set_weights(best_weights)
     return state
 
 
 def logits(core: keras.Model, samples: Samples) -> dict[str, NDArray[np.float32]]:
     """Logits (N, units) of every target."""
-    pieces = [core.predict_on_batch(samples.inputs(slice(start, start + 256))) for start in range(0, len(samples), 256)]
-    return {name: np.concatenate([np.asarray(piece[name]) for piece in pieces]) for name in samples.spec.targets}
+    rows = int(np.clip(LARGEST_PIECE // samples.numbers, 1, 256))
+    pieces = [predict(core, samples.inputs(slice(start, start + rows))) for start in range(0, len(samples), rows)]
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in samples.spec.targets}
 
 
-class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
+class Watch(keras.callbacks.Callback):  # type: ignore[misc]
     """Moves the progress bar by a step, and stops at the first batch whose loss is no number."""
 
     def __init__(self, bar: tqdm[int], batches: EpochBatches, epoch: int) -> None:
         super().__init__()
         self._bar, self._batches, self._epoch = bar, batches, epoch
+        self._step = -1
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self._bar.update()
+        self._step += 1  # Keras' own number begins anew where the last batch is trained by itself
         # Keras tells the mean over the epoch so far: the first that is no number is this batch's doing.
         loss = (logs or {}).get("loss", np.nan)
         if not np.isfinite(loss):
             raise ModelError(
-                f"train, epoch {self._epoch + 1}, step {batch + 1} of {len(self._batches)}",
+                f"train, epoch {self._epoch + 1}, step {self._step + 1} of {len(self._batches)}",
                 expected="a finite loss",
-                found=f"{loss} in the batch of sample_ids {', '.join(self._batches.sample_ids(batch))}",
+                found=f"{loss} in the batch of sample_ids {', '.join(self._batches.sample_ids(self._step))}",
                 todo="lower train.learning_rate, or set train.precision: float32; if it stays, look at these samples",
             )
 
 
-def _compile(training: keras.Model, spec: TaskSpec, steps: int) -> None:
-    schedule = keras.optimizers.schedules.CosineDecay(spec.train.learning_rate, steps * spec.train.epochs)
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=spec.train.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+def _begin(checkpoint: Path, training: keras.Model, core: keras.Model, samples: Samples) -> tuple[State, Weights]:
+    """The network compiled for its first epoch, or for the last one of an interrupted run, all its weights in place."""
+    spec = samples.spec
+    kind, name = _architecture(spec)
+    if checkpoint.exists():
+        return _restore(checkpoint, training, core, samples)
+    length = Plan(**agreed(asdict(plan(spec.train, len(samples), core))))
+    models.load(core, kind, name, spec.train)
+    _compile(training, core, spec, len(EpochBatches(samples, 0, length.batch_size)), length, 0)
+    return State(batch_size=length.batch_size, epochs=length.epochs), core.get_weights()
+
+
+def _compile(training: keras.Model, core: keras.Model, spec: TaskSpec, steps: int, length: Plan, epoch: int) -> None:
+    """Make the network ready for the stretch that an epoch lies in: with its backbone frozen, or all of it."""
+    frozen = epoch < spec.train.frozen_epochs
+    models.freeze(core, *_architecture(spec), spec.train, frozen=frozen)
+    penalise(core, spec.train)
     losses = {name: kind.loss(spec.train) for name, kind in spec.targets.items()}
-    training.compile(optimizer=optimizer, loss=losses)
-    optimizer.build(training.trainable_variables)
+    with scope():
+        made = optimizer(spec.train, steps, length.epochs - spec.train.frozen_epochs, frozen=frozen)
+        training.compile(optimizer=made, loss=losses)
+        made.build(training.trainable_variables)
+
+
+def _architecture(spec: TaskSpec) -> tuple[str, str]:
+    (kind,) = spec.inputs.values()
+    return kind.kind, spec.model_name
+
+
+def _refuse_heads(core: keras.Model, samples: Samples) -> None:
+    """Refuse a head that is wider or narrower than what its loss compares it with: Keras might stretch one of them."""
+    for name, aims in samples.loss_targets.items():
+        head = core.output[name].shape[1:]
+        if head != aims.shape[1:]:
+            raise ModelError(
+                f"train, the head of target {name}",
+                expected=f"as many outputs as the target has columns, {aims.shape[1:]}",
+                found=f"{head}",
+                todo=f"let `units` and `to_loss` of the kind {samples.spec.targets[name].kind} agree, and train afresh",
+            )
 
 
 def _validate(core: keras.Model, validation: Samples) -> dict[str, float]:
@@ -154,12 +206,12 @@ def _save(checkpoint: Path, training: keras.Model, best: Weights, state: State) 
     write_bytes(checkpoint, buffer.getvalue())
 
 
-def _restore(checkpoint: Path, training: keras.Model, core: keras.Model) -> tuple[State, Weights]:
-    """The state of an interrupted run, its weights put back; or a fresh one."""
-    if not checkpoint.exists():
-        return State(), core.get_weights()
+def _restore(checkpoint: Path, training: keras.Model, core: keras.Model, samples: Samples) -> tuple[State, Weights]:
+    """The state of an interrupted run, its weights put back."""
     with np.load(checkpoint, allow_pickle=False) as saved:
         state = State(**json.loads(str(saved["state"])))
+        steps = len(EpochBatches(samples, 0, state.batch_size))
+        _compile(training, core, samples.spec, steps, Plan(state.batch_size, state.epochs), state.epoch - 1)
         training.set_weights([saved[f"weight_{i}"] for i in range(len(training.get_weights()))])
         for i, variable in enumerate(training.optimizer.variables):
             variable.assign(saved[f"optimizer_{i}"])

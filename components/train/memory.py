@@ -9,21 +9,24 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from components.lib.errors import ModelError
 from components.lib.spec import TaskSpec
+from components.train import devices
+from components.train.derive import SIZES
 from components.train.network import build_core
 from components.train.samples import Fitted
 
 # A weight, its gradient and the two moments of AdamW, each of 4 bytes.
 BYTES_PER_PARAMETER = 16
 SMALL_WIDTHS = (4, 8, 12)
+EXHAUSTED = re.compile("ResourceExhausted|RESOURCE_EXHAUSTED|[Oo]ut of memory")
+SAID = re.compile(r"OOM when allocating[^\n]*|Unable to allocate[^\n]*|Out of memory (while|allocating)[^\n]*")
 
 
 def require_memory(spec: TaskSpec, fitted: Fitted, free: int | None = None) -> None:
     """Refuse a network that can't be trained here, before its weights are made: a system that runs out of memory
-    kills the process without a word.
+    kills the process without a word. Of several nets one at a time is trained, so that one must fit.
 
     Args:
         spec: the task.
@@ -33,11 +36,11 @@ def require_memory(spec: TaskSpec, fitted: Fitted, free: int | None = None) -> N
     Raises:
         ModelError: the least that training takes is more than there is.
     """
-    if free is None and tf.config.get_visible_devices("GPU"):
-        return  # a GPU's memory is its own, and TensorFlow tells when it is full
+    if free is None and devices.on_gpu():
+        return  # a GPU's memory is its own, and the back end tells when it is full
     free = _free() if free is None else free
     parameters, outputs = _size(spec, fitted)
-    weights, kept = BYTES_PER_PARAMETER * parameters, 2 * outputs * spec.train.batch_size
+    weights, kept = BYTES_PER_PARAMETER * parameters, 2 * outputs * _batch(spec)
     if weights + kept > free:
         raise ModelError(
             f"train.width: {spec.train.width}, train.batch_size: {spec.train.batch_size}",
@@ -57,8 +60,10 @@ def memory_errors(spec: TaskSpec) -> Iterator[None]:
     """
     try:
         yield
-    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-        said = re.search(r"OOM when allocating[^\n]*|Unable to allocate[^\n]*", str(error))
+    except devices.out_of_memory() as error:
+        if not (isinstance(error, MemoryError) or EXHAUSTED.search(f"{type(error).__name__} {error}")):
+            raise
+        said = SAID.search(str(error))
         raise ModelError(
             f"train.width: {spec.train.width}, train.batch_size: {spec.train.batch_size}",
             expected="memory enough to train",
@@ -86,8 +91,14 @@ def _measured(spec: TaskSpec, fitted: Fitted, width: int) -> tuple[int, int]:
     return core.count_params(), sum(int(np.prod(tensor.shape[1:])) for tensor in outputs)
 
 
+def _batch(spec: TaskSpec) -> int:
+    """Samples a step; the least that `auto` may choose, since it goes by the memory itself."""
+    size = spec.train.batch_size
+    return SIZES[-1] if size == "auto" else size
+
+
 def _advice(spec: TaskSpec) -> str:
-    smaller = [str(size) for size in (128, 64, 32, 16, 8, 4, 2, 1) if size < spec.train.batch_size][:3]
+    smaller = [str(size) for size in (*SIZES, 2, 1) if size < _batch(spec)][:3]
     return f"reduce train.batch_size to {', '.join(smaller)}, or train.width" if smaller else "reduce train.width"
 
 

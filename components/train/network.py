@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
 from components.lib.kinds import InputKind
 from components.lib.spec import TaskSpec
-from components.train.models import architecture
+from components.train.models import architecture, sources
 from components.train.samples import Fitted
 
 
-def build_core(spec: TaskSpec, fitted: Fitted) -> keras.Model:
+def build_core(spec: TaskSpec, fitted: Fitted, name: str = "core") -> keras.Model:
     """The network's input to logits `<target>` (N, units), and to maps `<target>_map` where there are places.
 
     The head is linear and shared between pooled features and the feature map, so that the mean of a map is its logit:
     the class-activation map of Zhou et al. 2016 (doi:10.1109/CVPR.2016.319), as a second output, (N, h, w, units) for
-    pictures and (N, t, units) along time.
+    pictures and (N, t, units) along time. Cores of one graph need names of their own.
     """
-    name, kind = _only_input(spec)
-    inputs = _input(name, kind, fitted)
+    source, kind = _only_input(spec)
+    inputs = _input(source, kind, fitted)
     extract, local = architecture(kind.kind, spec.model_name)
     features = extract(kind.standardise(inputs), spec.train)
     places = tuple(range(1, len(features.shape) - 1))
@@ -33,7 +33,7 @@ def build_core(spec: TaskSpec, fitted: Fitted) -> keras.Model:
         outputs[target] = head(pooled)
         if places and local:
             outputs[f"{target}_map"] = head(features)
-    return keras.Model({name: inputs}, outputs, name="core")
+    return keras.Model({source: inputs}, outputs, name=name)
 
 
 def build_training(core: keras.Model, spec: TaskSpec, fitted: Fitted) -> keras.Model:
@@ -48,12 +48,16 @@ def build_training(core: keras.Model, spec: TaskSpec, fitted: Fitted) -> keras.M
 
 
 def build_served(
-    core: keras.Model, spec: TaskSpec, fitted: Fitted, scaling: Mapping[str, Mapping[str, float]]
+    cores: Sequence[keras.Model], spec: TaskSpec, fitted: Fitted, scaling: Mapping[str, Mapping[str, float]]
 ) -> keras.Model:
-    """What is exported: calibrated outputs and maps, in the order of `output_names`; each target has its `scaling`."""
+    """What is exported: calibrated outputs and maps, in the order of `output_names`; each target has its `scaling`.
+
+    Of several cores the logits are averaged, and so are the maps: a map's mean stays the logit.
+    """
     name, kind = _only_input(spec)
     inputs = _input(name, kind, fitted)
-    logits = core({name: inputs})
+    answers = [core({name: inputs}) for core in cores]
+    logits = {output: _mean([each[output] for each in answers]) for output in output_names(cores[0], spec)}
     outputs = []
     for target, target_kind in spec.targets.items():
         outputs.append(target_kind.activation(logits[target], scaling[target]))
@@ -62,9 +66,22 @@ def build_served(
     return keras.Model([inputs], outputs, name="served")
 
 
+def learnt_sources(spec: TaskSpec) -> dict[str, str]:
+    """Digests of the files that learnt weights come from, by name: a part of what a model is made from.
+
+    Raises:
+        ModelError: one isn't there.
+    """
+    return sources(_only_input(spec)[1].kind, spec.model_name, spec.train)
+
+
 def output_names(core: keras.Model, spec: TaskSpec) -> list[str]:
     """Names of the served outputs, in order."""
     return [name for target in spec.targets for name in (target, f"{target}_map") if name in core.output]
+
+
+def _mean(tensors: list[Any]) -> Any:
+    return keras.layers.Average()(tensors) if len(tensors) > 1 else tensors[0]
 
 
 def _only_input(spec: TaskSpec) -> tuple[str, InputKind]:

@@ -1,29 +1,47 @@
-"""From cleaned data to a model directory: fit, calibrate, choose the operating point, export, check."""
+"""From cleaned data to a model directory: train the nets, then put the model together.
+
+The two halves meet in the scratch folder: another process may have trained the nets, or a killed one some of them.
+"""
 
 from __future__ import annotations
 
+import gc
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from components.lib.dataset import Dataset, file_digest
-from components.lib.model_dir import ModelInfo, TargetFigures, write_model_json
-from components.lib.output import output, scratch
+from components.lib.model_dir import OUT_OF_FOLD, ModelInfo, write_model_json
+from components.lib.output import scratch
 from components.lib.spec import TaskSpec
-from components.lib.tracking import save_run, training_run
+from components.lib.spread import flat, spread
+from components.lib.tracking import Run, child_run, resumed_run, save_run, training_run
+from components.train import devices, processes
+from components.train._assemble import assemble_under_tensorflow, require_tensorflow
 from components.train.devices import prepare
-from components.train.export import export
-from components.train.fit import fit, logits
+from components.train.ensemble import (
+    export_mean,
+    fit_targets,
+    judge,
+    member_figures,
+    out_of_fold,
+    plain_cores,
+    require_one_file,
+)
+from components.train.members import Member, Trained, members, train_member
 from components.train.memory import memory_errors, require_memory
-from components.train.network import build_core, build_served, build_training, output_names
-from components.train.samples import Fitted, Samples
+from components.train.network import build_core, learnt_sources
+from components.train.samples import Development
+from components.train.usage import Usage
 
 
 def train(dataset: Path, augmented: Path, model: Path, spec: TaskSpec) -> None:
-    """Fit on train, choose on validation; test is never read.
+    """Fit on train, choose on validation, or both by cross-validation; test is never read.
 
     Args:
         dataset: the cleaned dataset.
@@ -32,77 +50,165 @@ def train(dataset: Path, augmented: Path, model: Path, spec: TaskSpec) -> None:
         spec: the task.
 
     Raises:
-        DataError: a split is empty.
-        ModelError: no GPU where one was asked for, too little memory, a loss that is no number, a graph that doesn't
-            match Keras.
+        DataError: a split or a fold is empty.
+        ModelError: no GPU where one was asked for, too little memory, a loss that is no number, more nets than one file
+            holds, a graph that doesn't match Keras.
     """
     cleaned, copies = Dataset(dataset), Dataset(augmented)
-    lineage = {"cleaned": cleaned.info.digest, "augmented": copies.info.digest}
+    lineage = {"cleaned": cleaned.info.digest, "augmented": copies.info.digest, **learnt_sources(spec)}
     sections = spec.model_dump(mode="json", include={"inputs", "targets", "augment", "train"})
-    with output(model, {"lineage": lineage, "spec": sections}) as partial, memory_errors(spec):
-        samples = Samples([cleaned, copies], "train", spec)
-        validation = Samples([cleaned], "validation", spec, samples.fitted)
-        precision = prepare(spec.train)
-        require_memory(spec, samples.fitted)
+    prepare(spec.train)
+    here, exports = processes.place(), devices.BACKEND == "tensorflow"
+    if not exports and here.writes:
+        require_tensorflow()
+    parts = {"lineage": lineage, "spec": sections, "backend": devices.BACKEND}
+    with processes.shared_output(model, parts) as partial, memory_errors(spec):
+        development = Development(cleaned, copies, spec)
+        _require_room(spec, development)
         work = scratch(partial)
+        if not here.writes:
+            train_members(development, work, None)
+            processes.stop()
+            return
         with training_run(spec, work / "run.json") as run:
             run.log_dataset(cleaned, "training")
-            # Only now: MLflow draws from Python's random numbers for the name of a new run, but not for a resumed one.
-            keras.utils.set_random_seed(spec.train.seed)
-            core = build_core(spec, samples.fitted)
-            training = build_training(core, spec, samples.fitted)
-            state = fit(training, core, samples, validation, work / "checkpoint.npz",
-                        lambda figures: run.log_metrics(figures, int(figures["epoch"])))  # fmt: skip
-            core = _float32(core, spec, samples.fitted)
-            targets = _targets(core, validation, spec)
-            names = _export(partial, core, validation, spec, targets)
-            pd.DataFrame(state.curves).to_csv(partial / "curves.csv", index=False, lineterminator="\n")
-            info = ModelInfo(
-                task=spec.task, architecture=spec.model_name, inputs=spec.inputs, targets=spec.targets, fitted=targets,
-                fitted_inputs=dict(samples.fitted.inputs), reference=_reference(samples.table, spec), lineage=lineage,
-                explain="class_activation_map" if len(names) > len(spec.targets) else "none", precision=precision,
-                synthetic=bool(samples.table["synthetic"].any()), epochs=state.chosen + 1,
-                parameters=core.count_params(), digest=file_digest(partial / "model.onnx"),
-            )  # fmt: skip
-            write_model_json(partial, info)
-            run.log_file(partial / "curves.csv")
-            score = state.curves[state.chosen]["validation_score"]
-            print(f"trained: epoch {state.chosen + 1} of {state.epoch} kept, validation score {score:.4f}")
+            run.log_dataset(copies, "augmented")
+            usage = Usage(work / "usage.json", gpus=devices.gpus())
+            trained = train_members(development, work, run, usage)
+            processes.stop()
+            info = (
+                assemble(trained, development, lineage, partial)
+                if exports
+                else assemble_under_tensorflow(dataset, augmented, partial, spec)
+            )
+            _log(run, info, partial, work)
+            run.log_metrics(usage.metrics())
+            run.set_tags({"usage.energy": usage.energy})
+            print(usage.text())
     save_run(run, model)
 
 
-def _float32(core: keras.Model, spec: TaskSpec, fitted: Fitted) -> keras.Model:
-    """The same weights in a float32 network: ONNX Runtime takes no bfloat16."""
-    keras.config.set_dtype_policy("float32")
-    plain = build_core(spec, fitted)
-    plain.set_weights(core.get_weights())
-    return plain
+def train_members(development: Development, work: Path, run: Run | None, usage: Usage | None = None) -> list[Trained]:
+    """The nets of the model, one after another; those that `work` has finished are taken from there.
+
+    Args:
+        development: the samples.
+        work: the scratch folder.
+        run: the model's run. One net's curves go into it; several nets have runs nested in it. None: nothing is logged.
+        usage: what is used, written down after every epoch.
+    """
+    # Every net is a function of its own: TensorFlow takes that for one which is compiled over and over.
+    logging.getLogger("tensorflow").addFilter(_no_retracing)
+    every = members(development.spec)
+    trained = []
+    for number, member in enumerate(every, 1):
+        if len(every) == 1:
+            trained.append(_train(member, development, work, run, usage))
+            continue
+        print(f"member {number} of {len(every)}: {member.title}")
+        with _member_run(run, member, work) as own:
+            trained.append(_train(member, development, work, own, usage))
+        gc.collect()  # Keras' networks hold on to themselves, so that the last one would be in memory beside the next
+    return trained
 
 
-def _targets(core: keras.Model, validation: Samples, spec: TaskSpec) -> dict[str, TargetFigures]:
-    """Scaling and decision of every target, from validation."""
-    figures = {}
-    for name, values in logits(core, validation).items():
-        kind, known = spec.targets[name], validation.known[name]
-        truth = validation.targets[name][known]
-        scaling = validation.fitted.targets[name] | kind.calibrate(values[known], truth)
-        answers = np.asarray(kind.activation(values[known], scaling))
-        figures[name] = TargetFigures(
-            scaling=scaling,
-            decision=kind.fit_decision(answers, truth, spec.train),
-            validation_score=kind.score(answers, truth),
-        )
-    return figures
+def assemble(trained: list[Trained], development: Development, lineage: dict[str, str], partial: Path) -> ModelInfo:
+    """The model directory's files, from finished nets: calibrated, their mean exported and checked.
+
+    Args:
+        trained: the nets.
+        development: the samples they were trained and judged on.
+        lineage: digests of the datasets.
+        partial: the directory to write into.
+    """
+    spec, fitted = development.spec, development.all.fitted
+    cores = plain_cores(trained, spec, fitted)
+    judged = judge(cores, trained, development)
+    targets = fit_targets(judged, spec, fitted)
+    names = export_mean(partial / "model.onnx", cores, judged, spec, targets)
+    several = len(trained) > 1
+    _curves(trained).to_csv(partial / "curves.csv", index=False, lineterminator="\n")
+    if development.folds:
+        out_of_fold(judged, targets, spec).to_parquet(partial / OUT_OF_FOLD, index=False)
+    table = development.all.table
+    info = ModelInfo(
+        task=spec.task, architecture=spec.model_name, inputs=spec.inputs, targets=spec.targets, fitted=targets,
+        fitted_inputs=dict(fitted.inputs), reference=_reference(table, spec), lineage=lineage,
+        explain="class_activation_map" if len(names) > len(spec.targets) else "none", precision=trained[0].precision,
+        synthetic=bool(table["synthetic"].any()), epochs=max(each.epochs for each in trained),
+        parameters=sum(core.count_params() for core in cores), digest=file_digest(partial / "model.onnx"),
+        members=member_figures(trained, judged, targets, spec) if several else (),
+    )  # fmt: skip
+    write_model_json(partial, info)
+    return info
 
 
-def _export(
-    partial: Path, core: keras.Model, validation: Samples, spec: TaskSpec, targets: dict[str, TargetFigures]
-) -> list[str]:
-    """Write model.onnx, checked on some validation samples; returns the names of its outputs."""
-    served = build_served(core, spec, validation.fitted, {name: each.scaling for name, each in targets.items()})
-    names = output_names(core, spec)
-    export(served, names, validation.inputs(slice(0, 16)), partial / "model.onnx")
-    return names
+def _no_retracing(record: logging.LogRecord) -> bool:
+    return "triggered tf.function retracing" not in record.getMessage()
+
+
+def _require_room(spec: TaskSpec, development: Development) -> None:
+    """Refuse, before any training, a net that memory can't hold, and more nets than a file can."""
+    fitted, count = development.all.fitted, len(members(spec))
+    require_memory(spec, fitted)
+    if count > 1:
+        require_one_file(build_core(spec, fitted).count_params(), count)
+
+
+def _train(member: Member, development: Development, work: Path, run: Run | None, usage: Usage | None) -> Trained:
+    def on_epoch(figures: dict[str, float]) -> None:
+        if run:
+            run.log_metrics(figures, int(figures["epoch"]))
+        if usage:
+            usage.keep()
+
+    learnt, judged = development.learnt(member.fold), development.judged(member.fold)
+    trained = train_member(member, learnt, judged, development.spec, work, on_epoch)
+    epochs = f"epoch {trained.epochs} of {len(trained.curves)} kept"
+    print(f"trained: {epochs}, validation score {trained.validation_score:.4f}")
+    return trained
+
+
+def _curves(trained: list[Trained]) -> pd.DataFrame:
+    """One row an epoch; of several nets one a net and epoch, with the net's number from 1."""
+    if len(trained) == 1:
+        return pd.DataFrame(trained[0].curves)
+    rows = [{"member": number, **figures} for number, each in enumerate(trained, 1) for figures in each.curves]
+    return pd.DataFrame(rows)
+
+
+@contextmanager
+def _member_run(run: Run | None, member: Member, work: Path) -> Iterator[Run | None]:
+    """The run of one net, nested in the model's, if there is one."""
+    if run is None:
+        yield None
+        return
+    place = _run_file(member, work)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    own = {"train.fold": member.fold, "train.seed": member.seed}
+    with child_run(run, member.title, {key: value for key, value in own.items() if value is not None}, place) as nested:
+        yield nested
+
+
+def _run_file(member: Member, work: Path) -> Path:
+    return member.folder(work) / "run.json"
+
+
+def _log(run: Run, info: ModelInfo, partial: Path, work: Path) -> None:
+    """What is known of the finished model, into its run; of several nets how each does, and how they spread."""
+    run.log_file(partial / "curves.csv")
+    if not info.members:
+        return
+    for each in info.members:
+        figures = {"validation_score": each.validation_score} | {f"validation/{k}": v for k, v in flat(each).items()}
+        nested = resumed_run(run.store, _run_file(Member(each.fold, each.seed), work))
+        nested.log_metrics(figures, each.epochs)
+    found = spread(info.members)
+    run.log_metrics({f"members/{name}": each.mean for name, each in found.items()})
+    run.log_metrics({f"members/{name}_deviation": each.deviation for name, each in found.items()})
+    score, where = found["validation_score"], "out of fold" if info.cross_validated else "on validation"
+    told = ", ".join(f"{name} {each.validation_score:.4f}" for name, each in info.fitted.items())
+    print(f"{len(info.members)} nets: validation score {score.mean:.4f} ± {score.deviation:.4f}; {where}: {told}")
 
 
 def _reference(table: pd.DataFrame, spec: TaskSpec) -> dict[str, dict[str, float]]:

@@ -6,8 +6,11 @@ One file a format; each takes what it recognises. What is recognised and can't b
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
+from components.lib.errors import DataError
+from components.lib.places import Place, Remote, copy_to
 from components.lib.readers.folder import is_picture
 from pipelines.look.beats import beat_files, is_beats, look_at_beats
 from pipelines.look.beside import find_index, refuse_unusable, refuse_without_paths
@@ -36,26 +39,31 @@ __all__ = ["Draft", "Questions", "look", "task_text"]
 TABLES = (".csv", ".csv.gz", ".parquet")
 
 
-def look(data: Path, questions: Questions | None = None) -> Draft:
+def look(data: Place, questions: Questions | None = None) -> Draft:
     """What the data are, and a task for them.
 
     Args:
-        data: a file or a folder.
+        data: a file or a folder, here or on a server.
         questions: asked where the data leave a choice; None: every default is taken.
 
     Raises:
         DataError: nothing there that is understood, or that can be trained on.
+        ServerError: it lies on a server that fails.
     """
     questions = questions or Questions()
     name = data.name.lower()
-    if not data.exists():
+    # Of a web server nobody can say whether a folder is there.
+    known = not isinstance(data, Remote) or data.lists or name.endswith((*PACKED, ".npz", *TABLES))
+    if known and not data.exists():
         raise refused(
             data,
             expected="a folder of pictures or of ECG records, a MedMNIST archive (.npz), a table, a ZIP or TAR",
             found="no such file or folder",
-            todo="name the data by path",
+            todo="name the data by path, or by URL",
         )
-    if data.is_dir():
+    if isinstance(data, Remote):
+        draft = _on_server(data, questions)
+    elif data.is_dir():
         draft = _folder(data, questions)
     elif name.endswith(".npz"):
         if not is_medmnist(data):
@@ -69,7 +77,8 @@ def look(data: Path, questions: Questions | None = None) -> Draft:
         draft = _table(data, questions)
     else:
         raise another_format(data)
-    if questions.target not in (None, *draft.values["targets"]):
+    columns = draft.values["source"].get("columns", {}).get("targets", {})
+    if questions.target not in (None, *draft.values["targets"], *columns.values()):
         raise refused(
             data,
             expected=f"a table, or a table beside files, for --target {questions.target}",
@@ -99,7 +108,7 @@ def _names_files(data: Path) -> bool:
     return any(0 < len(cell) < 200 and "\0" not in cell and (data.parent / cell).is_file() for cell in row)
 
 
-def _archive(data: Path, questions: Questions) -> Draft:
+def _archive(data: Place, questions: Questions) -> Draft:
     """A ZIP or TAR of pictures."""
     files = packed_files(data)
     draft = _pictures(files, questions)
@@ -110,6 +119,44 @@ def _archive(data: Path, questions: Questions) -> Draft:
             found=f"{counted(len(files.names), 'file')}, none of them a picture",
             todo="unpack it, and name the folder",
         )
+    return draft
+
+
+def _on_server(data: Remote, questions: Questions) -> Draft:
+    """Data on a server: what is read as a whole is looked at in a copy that goes after."""
+    name = data.name.lower()
+    if name.endswith(PACKED):
+        return _archive(data, questions)
+    if name.endswith((".npz", *TABLES)):
+        return _in_a_copy(data, questions)
+    if data.is_dir():
+        files = folder_files(data)
+        if files.ending(".hea"):
+            return look_at_records(files, questions)
+        draft = _pictures(files, questions)
+        if draft is None and (found := dicom_names(files.unwrapped())):
+            draft = look_at_dicom(files.unwrapped(), found, questions)
+        if draft is not None:
+            return draft
+    raise refused(
+        data,
+        expected="on S3: a folder of pictures, DICOM files or ECG records; there and on a web server: a ZIP or TAR of "
+        "pictures, a MedMNIST archive (.npz), a table (.csv, .csv.gz, .parquet)",
+        found="something else" if data.lists else "something else, or a folder, which a web server can't list",
+        todo="name one of the files; or copy the data here, look at them, and set source.path of task.yaml to the URL",
+    )
+
+
+def _in_a_copy(data: Remote, questions: Questions) -> Draft:
+    with tempfile.TemporaryDirectory(prefix="medpipe-") as folder:
+        copy = Path(folder) / data.name
+        copy_to(data, copy)
+        try:
+            draft = look(copy, Questions(questions.ask, questions.target))
+        except DataError as error:  # told of the place that the user named
+            where = error.where.replace(str(copy), str(data))
+            raise DataError(where, expected=error.expected, found=error.found, todo=error.todo) from None
+    draft.values["source"]["path"] = str(data)
     return draft
 
 
@@ -127,7 +174,7 @@ def _folder(data: Path, questions: Questions) -> Draft:
         raise volumes(str(data), counted(number, "volume"))
     if paths := beat_files(data):
         return look_at_beats(data, paths, questions)
-    return _tables(files, questions)
+    return _tables(files, data, questions)
 
 
 def _pictures(files: Files, questions: Questions) -> Draft | None:
@@ -166,13 +213,12 @@ def _refuse_index(files: Files) -> None:
         raise refuse_without_paths(files.place, table)
 
 
-def _tables(files: Files, questions: Questions) -> Draft:
+def _tables(files: Files, folder: Path, questions: Questions) -> Draft:
     """A folder with one table in it; series over time are refused by name.
 
     Raises:
         DataError: none, or several.
     """
-    folder = files.place
     texts = files.ending(".txt", ".csv", ".psv", ".tsv")
     long = [name for name in texts[:: max(1, len(texts) // 20)] if is_long(first_line(files.read(name)))]
     if long and len(texts) > 1:

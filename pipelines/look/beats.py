@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components.lib.readers.beats import SPLIT_FILES
-from pipelines.look.choices import Classes, classes_from, ordered, training
+from pipelines.look.choices import Classes, classes_from, is_split, kept_split, ordered, trained_on, training
 from pipelines.look.findings import Draft, Questions, refused
 
 LEAST_VALUES = 30
@@ -16,7 +16,6 @@ MIT_BIH = 187
 """Values of a beat as MIT-BIH is often passed on: 125 Hz, and the groups of AAMI numbered from 0."""
 GROUPS = ["N", "S", "V", "F", "Q"]
 RATES = ["100", "125", "128", "250", "360", "500", "1000"]
-SPLITS = {"train", "validation", "test"}
 
 
 def is_beats(path: Path) -> bool:
@@ -64,12 +63,12 @@ def look_at_beats(place: Path, paths: list[Path], questions: Questions) -> Draft
                     lines += 1
                     train += path.name == "train.csv"
     sides = {SPLIT_FILES[path.name] for path in paths if place.is_dir()}
-    if place.is_dir() and sides != SPLITS:
+    if place.is_dir() and not is_split(sides):
         raise refused(
             place,
-            expected="train.csv, validation.csv and test.csv; or one file, named by its path",
+            expected="train.csv and test.csv, and validation.csv where there is one; or one file, named by its path",
             found=", ".join(path.name for path in paths),
-            todo=f"put the lines of one of them aside as {min(SPLITS - sides)}.csv",
+            todo=f"put the lines of one of them aside as {min({'train', 'test'} - sides)}.csv",
         )
     classes, note = _classes(place, labels, width, questions)
     known = width == MIT_BIH
@@ -79,18 +78,20 @@ def look_at_beats(place: Path, paths: list[Path], questions: Questions) -> Draft
     ))  # fmt: skip
     found = [
         f"beats as text: {lines:,} lines of {width} values and a label"
-        + (", the files' split kept" if place.is_dir() else ""),
+        + (", the files' split kept" if place.is_dir() else "")
+        + ("; it has no validation, which is made from train" if place.is_dir() and "validation" not in sides else ""),
         *classes.found,
         *note,
         "no patient ids: people stand on both sides of the split, and the figures will be too good",
     ]
-    settings, why_train = training(train or round(0.7 * lines), "signal")
+    split, why_split = kept_split(sides, "sample") if place.is_dir() else ({"by": "sample", "method": "hash"}, "")
+    settings, why_train = training(trained_on(train, sides) if train else round(0.7 * lines), "signal")
     source: dict[str, Any] = {"reader": "beats", "path": str(place.resolve()), "rate": rate, "lead": "II", "unit": "mV"}
     values = {
         "source": source,
         "inputs": {"ecg": {"kind": "signal", "seconds": width / rate, "rate": rate, "leads": ["II"]}},
         "targets": {"beat": {"kind": classes.kind, "classes": classes.names}},
-        "split": {"by": "sample", "method": "given" if place.is_dir() else "hash"},
+        "split": split,
         "train": settings,
     }
     why = {
@@ -99,6 +100,7 @@ def look_at_beats(place: Path, paths: list[Path], questions: Questions) -> Draft
         "source.unit": "the file doesn't say it; beats scaled to 0..1 pass",
         "inputs.ecg.seconds": f"{width} values",
         "targets.beat.classes": classes.why,
+        "split": why_split,
         "split.by": "no patient ids",
         **why_train,
     }

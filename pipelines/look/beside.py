@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pandas as pd
 
 from components.lib.errors import DataError
+from components.lib.places import Place
 from components.lib.readers._tables import read_table
 from components.lib.readers.folder import is_picture
 from pipelines.look import names
@@ -102,7 +103,7 @@ def refuse_unusable(files: Files) -> None:
             )
 
 
-def refuse_without_paths(place: Path, table: pd.DataFrame) -> DataError:
+def refuse_without_paths(place: Place, table: pd.DataFrame) -> DataError:
     """The error for an index.csv no column of which names files."""
     called = next((c for c in table.columns if names.plain(c) in names.FILE), None)
     if called is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,8 @@ MOST_CLASSES = 20
 """Different values up to which a column of words or whole numbers holds classes."""
 SCARCE = 50
 """Samples, or patients, of a class below which chance alone may leave a side of the split without one."""
+MADE = 0.15
+"""Share of a given train that becomes validation where none is given."""
 LEAST = 3
 """Samples of a class that a split needs at least: one for each side."""
 
@@ -156,6 +158,24 @@ def made_split(groups: int, *, by: str, classes: Classes | None) -> tuple[dict[s
     if classes is not None and classes.rarest >= LEAST and (classes.rarest < SCARCE or groups < 2 * SCARCE):
         method, why = "stratified", f"{why}; so few that chance could leave a side without a class"
     return {"by": by, "method": method, "validation": shares[0], "test": shares[1]}, why
+
+
+def is_split(sides: Collection[str | None]) -> bool:
+    """Whether the data have a split of their own that can be kept: train and test; validation can be made."""
+    return {"train", "test"} <= {*sides} <= {"train", "validation", "test"}
+
+
+def kept_split(sides: Collection[str | None], by: str) -> tuple[dict[str, Any], str]:
+    """The data's own split, and the reason; where it has no validation, a part of train becomes it."""
+    if "validation" in sides:
+        return {"by": by, "method": "given"}, "the data's own split"
+    why = "the data's own train and test; they have no validation, which is made from train: this share of it"
+    return {"by": by, "method": "given", "validation": MADE}, why
+
+
+def trained_on(train: int, sides: Collection[str | None]) -> int:
+    """How many of train's samples are left to train on."""
+    return train if "validation" in sides else round((1 - MADE) * train)
 
 
 def training(samples: int, what: str) -> tuple[dict[str, Any], dict[str, str]]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from components.lib.errors import DataError
+from components.lib.errors import DataError, nearest
+from components.lib.places import Place
 from components.lib.readers._tables import SPLIT_NAMES, known_text
 from components.lib.spec import DATASET_COLUMNS
 from pipelines.look import names
-from pipelines.look.choices import HEALTHY, MOST_CLASSES, Classes, classes_from
+from pipelines.look.choices import HEALTHY, MOST_CLASSES, Classes, classes_from, is_split
 from pipelines.look.findings import Questions, counted, refused, some
 
 SEXES = {"m", "f", "w", "d", "male", "female", "man", "woman", "other", "unknown", "0", "1", "2", "u", "x", "o"}
@@ -39,14 +40,16 @@ class Attributes:
         """The columns that are attributes."""
         return {column for column in self.columns.values() if column is not None}
 
-    def given(self, table: pd.DataFrame) -> bool:
-        """Whether the source's own split has all three sides."""
-        return self.sides(table) == {"train", "validation", "test"}
+    def given(self, table: pd.DataFrame) -> set[str]:
+        """The sides of the source's own split, where it can be kept; none where a split is made."""
+        sides = self.sides(table)
+        column = self.columns["split"]
+        return sides if is_split(sides) and column is not None and bool(table[column].notna().all()) else set()
 
     def sides(self, table: pd.DataFrame) -> set[str]:
         """The sides that the source's own split has."""
         column = self.columns["split"]
-        return {*table[column].str.lower().map(SPLIT_NAMES)} if column else set()
+        return {*table[column].dropna().str.lower().map(SPLIT_NAMES)} if column else set()
 
 
 def attributes(table: pd.DataFrame, questions: Questions, leave: Collection[str] = ()) -> Attributes:
@@ -126,7 +129,7 @@ def _tell(found: Attributes, table: pd.DataFrame) -> None:
             found.found.append(f"column {column!r} is the {meaning}: {found.why[role]}")
 
 
-def source_columns(found: Attributes, table: pd.DataFrame, split: str | None) -> dict[str, str | None]:
+def source_columns(found: Attributes, table: pd.DataFrame, split: str | None) -> dict[str, Any]:
     """`source.columns` where it differs from what the reader takes of itself.
 
     Args:
@@ -143,54 +146,53 @@ def source_columns(found: Attributes, table: pd.DataFrame, split: str | None) ->
     }
 
 
-def target_column(table: pd.DataFrame, where: Path, candidates: list[str], questions: Questions, default: str) -> str:
+def target_column(table: pd.DataFrame, candidates: list[str], questions: Questions, default: str) -> str:
     """The column to predict: the one the user named, the one whose name says so, or the default, asked for.
 
     Raises:
-        DataError: the named one isn't there; or a task file can't name it.
+        DataError: the named one isn't there.
     """
     if questions.target is not None:
         if questions.target not in table.columns:
+            there = [str(c) for c in table.columns]
             raise DataError(
                 "--target",
-                expected=f"a column of the table: {some([str(c) for c in table.columns], 20)}",
-                found=questions.target,
+                expected=f"a column of the table: {some(there, 20)}",
+                found=f"{questions.target}{nearest(questions.target, there)}",
                 todo="write the column's name as the table has it",
             )
-        return task_name(questions.target, where)
+        return questions.target
     said = [c for c in candidates if names.plain(c) in names.TARGET]
     if said:
-        return task_name(said[0], where)
+        return said[0]
     if len(candidates) == 1:
-        return task_name(candidates[0], where)
+        return candidates[0]
     by_last_word = [c for c in candidates if names.last_word(c) in names.OUTCOME]
     chosen, why = (by_last_word[-1], "its name says so") if by_last_word else (default, "no name says which")
     if not by_last_word and default == candidates[-1]:
         why = "the last column; no name says which"
-    return task_name(questions.choose("Which column is to be predicted?", candidates, chosen, why), where)
+    return questions.choose("Which column is to be predicted?", candidates, chosen, why)
 
 
-def task_name(column: str, where: Path) -> str:
-    """The column, if a task file can call a target so.
+def target_name(column: str, table: pd.DataFrame) -> str:
+    """What a task calls the target of a column: as the column where that can be, else in small letters with "_".
 
-    Raises:
-        DataError: it has capitals or blanks, or a name that datasets use themselves.
+    Never like something that every dataset has, nor like another column, which may be an input.
     """
-    reserved = column in (*DATASET_COLUMNS, "test", "gates")
-    if not reserved and names.plain(column) == column and column[:1].isalpha():
-        return column
-    better = (
-        f"{names.plain(column)}_known" if reserved or not names.plain(column)[:1].isalpha() else names.plain(column)
-    )
-    raise DataError(
-        f"{where}, column {column}",
-        expected="a target's column in small letters, figures and _, called like nothing that every dataset has",
-        found=column,
-        todo=f"rename the column, for instance to {better}; or name another one: --target COLUMN",
-    )
+    plain = names.plain(column)
+    name = plain if plain[:1].isalpha() else f"target_{plain}".rstrip("_")
+    others = {str(other) for other in table.columns} - {column}
+    while name in (*DATASET_COLUMNS, "test", "gates") or name in others:
+        name += "_known"
+    return name
 
 
-def classes_of(labels: pd.Series, questions: Questions, where: Path, column: str) -> Classes:
+def mapped(name: str, column: str) -> dict[str, dict[str, str]]:
+    """The part of `source.columns` that says which column a target is in; nothing where both are called alike."""
+    return {} if name == column else {"targets": {name: column}}
+
+
+def classes_of(labels: pd.Series, questions: Questions, where: Place, column: str) -> Classes:
     """The classes of a column.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -13,8 +14,16 @@ from components.lib.readers._dicom_headers import Header, headers
 from components.lib.readers._tables import SPLIT_NAMES, known_text
 from pipelines.look import names
 from pipelines.look.beside import read_beside
-from pipelines.look.choices import classes_from, made_split
-from pipelines.look.columns import attributes, classes_of, few_values, source_columns, target_column
+from pipelines.look.choices import classes_from, is_split, made_split
+from pipelines.look.columns import (
+    attributes,
+    classes_of,
+    few_values,
+    mapped,
+    source_columns,
+    target_column,
+    target_name,
+)
 from pipelines.look.findings import Draft, Questions, counted, refused
 from pipelines.look.pictures import picture_draft, seen
 from pipelines.look.sources import Files
@@ -73,7 +82,7 @@ def look_at_dicom(files: Files, found: list[str], questions: Questions) -> Draft
         )
     classes = classes_from(counts, questions)
     sides = {SPLIT_NAMES.get(part[0].lower()) for part in parts if part}
-    given = sides == {"train", "validation", "test"} and all(parts)
+    given = sides if is_split(sides) and all(parts) else set[str | None]()
     sentences += [f"in {counted(len(counts), 'class folder')}", *classes.found, *_patients(told)]
     return _finish(files, told, source, ("finding", sentences), classes, given=given)
 
@@ -137,11 +146,12 @@ def _with_index(
             where, expected="a column with 2 to 20 classes", found=", ".join(map(str, table.columns)),
             todo="add the target's column, or name it: --target COLUMN",
         )  # fmt: skip
-    target = target_column(table, where, free, questions, free[0] if free else "")
+    target = target_column(table, free, questions, free[0] if free else "")
+    called = target_name(target, table)
     classes = classes_of(raw[target], questions, where, target)
-    given = found.given(table) and bool(table[found.columns["split"]].notna().all())
-    columns: dict[str, str | None] = {"key": column} if column != key else {}
-    columns |= source_columns(found, table, found.columns["split"] if given else None)
+    given = found.given(table)
+    columns: dict[str, Any] = {"key": column} if column != key else {}
+    columns |= source_columns(found, table, found.columns["split"] if given else None) | mapped(called, target)
     source |= {"index": name, "key": key} | ({"columns": columns} if columns else {})
     matched = int(raw[column].str.strip().isin(
         {header.file if key == "path" else str(getattr(header, KEYS[key])) for header in told}
@@ -151,7 +161,7 @@ def _with_index(
         f"{column!r} is the {key}, {target!r} the target",
         *classes.found, *found.found, *_patients(told),
     ]  # fmt: skip
-    draft = _finish(files, told, source, (target, sentences), classes, given=given)
+    draft = _finish(files, told, source, (called, sentences), classes, given=given)
     draft.why |= {f"source.columns.{role}": why for role, why in found.why.items()}
     draft.why["source.key"] = "what a row of the table is about"
     return draft
@@ -164,7 +174,7 @@ def _finish(
     target: tuple[str, list[str]],
     classes: Any,
     *,
-    given: bool,
+    given: Collection[str | None],
 ) -> Draft:
     what = seen(files, [header.file for header in told])
     name, sentences = target

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from components.lib.errors import DataError
+from components.lib.places import Place
 
 GUIDE = "docs/new-task.md says what is read, and how to write a task file by hand"
 
@@ -74,7 +74,7 @@ class Questions:
         return self.choose(question, ["yes", "no"], "yes" if default else "no", why) == "yes"
 
 
-def refused(data: Path, *, expected: str, found: str, todo: str = "") -> DataError:
+def refused(data: Place, *, expected: str, found: str, todo: str = "") -> DataError:
     """The error for data that no task can be made of.
 
     Args:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
 
+from components.lib.places import Place
 from components.lib.readers._tables import SPLIT_NAMES, known_text
 from components.lib.readers.folder import is_picture
 from pipelines.look import names
-from pipelines.look.choices import Classes
+from pipelines.look.choices import Classes, trained_on
 from pipelines.look.columns import (
     Attributes,
     attributes,
     classes_of,
     few_values,
     labels_of,
+    mapped,
     patients_of_rarest,
     source_columns,
     target_column,
+    target_name,
 )
 from pipelines.look.findings import Draft, Questions, counted, refused, some
+from pipelines.look.headers import owners
 from pipelines.look.pictures import picture_draft, seen
 from pipelines.look.refusals import boxes, is_boxes
 from pipelines.look.sources import Files
@@ -54,9 +58,10 @@ def look_at_index(
     there = {*files.names}
     files_there = [str(file) for file in table[path].dropna() if file in there]
     what = seen(files, files_there)
+    called = target_name(target, table)
     classes, told = _kind(raw, table, target, questions, where)
-    given = found.given(table) and bool(table[found.columns["split"]].notna().all())
-    known = found.columns["patient"] is not None
+    given = found.given(table)
+    known, whose = found.columns["patient"] is not None, owners(files, files_there)
     rows = len(table)
     sentences = [
         f"a table {name if name == 'index.csv' else 'beside the files'} with {counted(rows, 'row')}; column {path!r} "
@@ -65,19 +70,23 @@ def look_at_index(
         f"pictures are brought to {what.size[0]}×{what.size[1]}, {'colour' if what.coloured else 'grey'}",
         *found.found,
         *_notes(files, table, path, found, given=given),
+        "split by patient; patients become pseudonyms under your key: python -m components.lib.pseudonyms makes one"
+        if known
+        else whose.sentence,
     ]
     columns = {
         **({"path": path} if path != "path" else {}),
         **source_columns(found, table, found.columns["split"] if given else None),
+        **mapped(called, target),
     }
     source = {**source, "index": name, **({"columns": columns} if columns else {})}
-    groups = table[found.columns["patient"]].nunique() if known else rows
+    groups = table[found.columns["patient"]].nunique() if known else whose.groups
     sides = table[found.columns["split"]].str.lower().map(SPLIT_NAMES) if given else pd.Series(dtype="str")
-    train = int((sides == "train").sum()) if given else round(0.7 * rows)
-    by = "patient" if known else "sample"
+    train = trained_on(int((sides == "train").sum()), given) if given else round(0.7 * rows)
+    by = "patient" if known else whose.by
     if classes and known:
         classes.rarest = patients_of_rarest(raw[target], table[found.columns["patient"]], classes)
-    draft = picture_draft(source, what, classes, (target, sentences), (given, by, groups, train), files)
+    draft = picture_draft(source, what, classes, (called, sentences), (given, by, groups, train), files)
     draft.why |= {f"source.columns.{role}": why for role, why in found.why.items()}
     draft.why["source.columns.path"] = "its values name the files"
     if given and known and (shared := _shared(table, found)):
@@ -87,7 +96,7 @@ def look_at_index(
     return draft
 
 
-def _check(where: Path, table: pd.DataFrame, path: str) -> None:
+def _check(where: Place, table: pd.DataFrame, path: str) -> None:
     if is_boxes(table):
         raise boxes(where, f"{counted(table[path].nunique(), 'picture')} and a table of {len(table):,} boxes")
     twice = int(table[path].dropna().duplicated().sum())
@@ -109,7 +118,7 @@ def _check(where: Path, table: pd.DataFrame, path: str) -> None:
 
 
 def _target(
-    raw: pd.DataFrame, table: pd.DataFrame, where: Path, found: Attributes, path: str, questions: Questions
+    raw: pd.DataFrame, table: pd.DataFrame, where: Place, found: Attributes, path: str, questions: Questions
 ) -> str:
     """The column to predict: classes first, numbers where there are none."""
     free = [
@@ -126,7 +135,7 @@ def _target(
             todo="add the target's column, or name it: --target COLUMN",
         )
     options = candidates or numbers
-    return target_column(table, where, options, questions, options[0] if options else "")
+    return target_column(table, options, questions, options[0] if options else "")
 
 
 def _numeric(column: pd.Series) -> bool:
@@ -135,7 +144,7 @@ def _numeric(column: pd.Series) -> bool:
 
 
 def _kind(
-    raw: pd.DataFrame, table: pd.DataFrame, target: str, questions: Questions, where: Path
+    raw: pd.DataFrame, table: pd.DataFrame, target: str, questions: Questions, where: Place
 ) -> tuple[Classes | None, list[str]]:
     """Classes, none for a number; and sentences about it."""
     if few_values(labels_of(raw[target])) or not _numeric(table[target]):
@@ -146,7 +155,7 @@ def _kind(
 
 
 def _notes(
-    files: Files, table: pd.DataFrame, path: str, found: Attributes, *, given: bool
+    files: Files, table: pd.DataFrame, path: str, found: Attributes, *, given: Collection[str]
 ) -> list[str]:  # fmt: skip
     notes = []
     there = {*files.names}
@@ -164,18 +173,14 @@ def _notes(
         notes.append(f"{counted(further, 'further picture')} in no row of the table: left out")
     column = found.columns["split"]
     if given:
-        notes.append(f"column {column!r} is the split: kept")
+        made = "" if "validation" in given else "; it has no validation, which is made from train"
+        notes.append(f"column {column!r} is the split: kept{made}")
     elif column is not None:
-        lacking_sides = sorted({"train", "validation", "test"} - found.sides(table))
+        lacking_sides = sorted({"train", "test"} - found.sides(table))
         notes.append(
             f"column {column!r} names sides of a split, but {' and '.join(lacking_sides) or 'not for every row'} "
             "is missing: all are split anew"
         )
-    notes.append(
-        "split by patient; patients become pseudonyms under your key: python -m components.lib.pseudonyms makes one"
-        if found.columns["patient"]
-        else "no patient ids: each file counts as one patient, overlap can't be excluded"
-    )
     return notes
 
 

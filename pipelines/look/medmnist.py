@@ -6,8 +6,8 @@ import zipfile
 from pathlib import Path
 
 from components.lib.errors import DataError
-from components.lib.readers.npz import read_array
-from pipelines.look.choices import Classes, training
+from components.lib.readers.npz import read_array, splits_of
+from pipelines.look.choices import Classes, kept_split, trained_on, training
 from pipelines.look.findings import Draft, Questions, counted, refused
 from pipelines.look.pictures import image_input
 from pipelines.look.refusals import volumes
@@ -27,7 +27,8 @@ def look_at_archive(data: Path, questions: Questions) -> Draft:
     """
     images = read_array(data, "train_images")
     shape = images.shape
-    labels = {split: read_array(data, f"{split}_labels") for split in ("train", "val", "test")}
+    splits = splits_of(data)
+    labels = {prefix: read_array(data, f"{prefix}_labels") for prefix in splits}
     if len(shape) == 5 or (len(shape) == 4 and shape[3] not in (1, 3)):
         raise volumes(f"{data}, train_images", f"an array of shape {shape}: volumes")
     if len(shape) not in (3, 4):
@@ -57,14 +58,16 @@ def look_at_archive(data: Path, questions: Questions) -> Draft:
     classes = Classes(known or [f"class_{i}" for i in range(count)])
     sizes = " / ".join(str(len(array)) for array in labels.values())
     found = [
-        f"a MedMNIST archive: {sizes} pictures of {shape[1]}×{shape[2]} for train / validation / test, its splits kept",
+        f"a MedMNIST archive: {sizes} pictures of {shape[1]}×{shape[2]} for {' / '.join(splits.values())}, "
+        "its splits kept" + ("" if "val" in splits else "; it has no validation, which is made from train"),
         f"{count} classes: {', '.join(classes.names)}" + ("" if known else " (the archive has no names for them)"),
         "no patient ids: overlap between splits can't be excluded",
     ]
     channels = 3 if len(shape) == 4 and shape[3] == 3 else 1
     size = (min(int(shape[1]), 64), min(int(shape[2]), 64))
     inputs, why = image_input(size, channels, f"{data.stem} {' '.join(classes.names)}")
-    settings, why_train = training(len(labels["train"]), "image")
+    split, why_split = kept_split(splits.values(), "sample")
+    settings, why_train = training(trained_on(len(labels["train"]), splits.values()), "image")
     why = {
         **why,
         "source.reader": "MedMNIST's arrays, as they are",
@@ -74,14 +77,14 @@ def look_at_archive(data: Path, questions: Questions) -> Draft:
         "targets.finding.classes": "in the order of the labels 0, 1, …"
         + ("" if known else "; rename them, in this order"),
         "split.by": "no patient ids",
-        "split.method": "the archive's own splits",
+        "split.method": "the archive's own splits" if "val" in splits else why_split,
         **why_train,
     }
     values = {
         "source": {"reader": "npz", "path": str(data.resolve())},
         "inputs": inputs["inputs"],
         "targets": {"finding": {"kind": classes.kind, "classes": classes.names}},
-        "split": {"by": "sample", "method": "given"},
+        "split": split,
         "augment": inputs["augment"],
         "train": settings,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -14,8 +14,9 @@ from components.lib.errors import Unusable
 from components.lib.kinds._decode import decode
 from components.lib.kinds.base import Array
 from components.lib.readers._tables import SPLIT_NAMES
-from pipelines.look.choices import Classes, classes_from, made_split, training
+from pipelines.look.choices import Classes, classes_from, is_split, kept_split, made_split, trained_on, training
 from pipelines.look.findings import Draft, Questions, counted, refused, some
+from pipelines.look.headers import owners
 from pipelines.look.refusals import refuse_masks
 from pipelines.look.sources import Files
 
@@ -150,21 +151,23 @@ def look_at_class_folders(files: Files, names: Sequence[str], source: dict[str, 
     _check_folders(files, counts)
     classes = classes_from(counts, questions)
     what = seen(files, names)
-    given = {*sides.values()} == {"train", "validation", "test"} and all(parts)
+    given = {*sides.values()} if is_split(sides.values()) and all(parts) else set[str | None]()
+    whose = owners(files, names)
     found = [
         f"{_formats(names)} in {counted(len(counts), 'class folder')}; {what.described}",
         *classes.found,
         f"pictures are brought to {what.size[0]}×{what.size[1]}, {'colour' if what.coloured else 'grey'}",
         *_folder_notes(below, sides, given=given),
-        "no patient ids: each file counts as one patient, overlap can't be excluded",
+        whose.sentence,
     ]
-    train = sum(sides.get(part[0]) == "train" for part in parts if part) if given else round(0.7 * len(names))
-    return picture_draft(source, what, classes, ("finding", found), (given, "sample", len(names), train), files)
+    in_train = sum(sides.get(part[0]) == "train" for part in parts if part)
+    train = trained_on(in_train, given) if given else round(0.7 * len(names))
+    return picture_draft(source, what, classes, ("finding", found), (given, whose.by, whose.groups, train), files)
 
 
 def picture_draft(
     source: dict[str, Any], what: Seen, classes: Classes | None, told: tuple[str, list[str]],
-    split: tuple[bool, str, int, int], files: Files,
+    split: tuple[Collection[str | None], str, int, int], files: Files,
 ) -> Draft:  # fmt: skip
     """A task on pictures.
 
@@ -173,7 +176,8 @@ def picture_draft(
         what: the pictures.
         classes: of the target; None for a number.
         told: the target's name; the sentences.
-        split: whether the source's own split is kept; by patient or sample; how many of these; how many to train on.
+        split: sides of the source's own split, none where one is made; by patient or sample; how many of these; how
+            many to train on.
         files: where they lie.
     """
     name, found = told
@@ -182,7 +186,7 @@ def picture_draft(
     sections, why = image_input(what.size, 3 if what.coloured else 1, called)
     rules, why_split = made_split(groups, by=by, classes=classes)
     if given:
-        rules, why_split = {"by": by, "method": "given"}, "the data's own split"
+        rules, why_split = kept_split(given, by)
     settings, why_train = training(train, "image")
     why |= {
         "inputs.image.size": size_reason(what),
@@ -228,14 +232,17 @@ def _check_folders(files: Files, counts: Counter[str]) -> None:
         )
 
 
-def _folder_notes(below: Sequence[tuple[str, ...]], sides: dict[str, str | None], *, given: bool) -> list[str]:
+def _folder_notes(
+    below: Sequence[tuple[str, ...]], sides: dict[str, str | None], *, given: Collection[str | None]
+) -> list[str]:
     """What else the folders say."""
     notes = []
     called = [name for name, side in sides.items() if side]
     if given:
-        notes.append(f"the split of the folders {some(called)} is kept")
+        made = "" if "validation" in given else "; it has no validation, which is made from train"
+        notes.append(f"the split of the folders {some(called)} is kept{made}")
     elif called:
-        lacking = sorted({"train", "validation", "test"} - {sides[name] for name in called})
+        lacking = sorted({"train", "test"} - {sides[name] for name in called})
         notes.append(
             f"folders {some(called)} name sides of a split, but {' and '.join(lacking) or 'not for all'} "
             f"{'is' if len(lacking) == 1 else 'are'} missing: all pictures are split anew"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from components.lib.errors import DataError
+from components.lib.places import Place
 from pipelines.look import names
 from pipelines.look.findings import GUIDE, counted, refused, some
 from pipelines.look.sources import Files
@@ -62,7 +63,7 @@ def refuse_boxes(files: Files, pictures: int) -> None:
         raise boxes(files.place, f"{counted(pictures, 'picture')} with boxes around what is in them ({form})")
 
 
-def boxes(place: Path, found: str) -> DataError:
+def boxes(place: Place, found: str) -> DataError:
     """Pictures with boxes."""
     return refused(
         place,
@@ -79,7 +80,7 @@ def is_boxes(table: pd.DataFrame) -> bool:
     return any(corners <= columns for corners in names.BOX)
 
 
-def refuse_masks(place: Path, classes: list[str]) -> None:
+def refuse_masks(place: Place, classes: list[str]) -> None:
     """Refuse folders of pictures and of their outlines, which are no classes.
 
     Raises:
@@ -95,7 +96,7 @@ def refuse_masks(place: Path, classes: list[str]) -> None:
         )
 
 
-def refuse_series(place: Path, table: pd.DataFrame, others: int = 0) -> None:
+def refuse_series(place: Place, table: pd.DataFrame, others: int = 0) -> None:
     """Refuse tables of measurements over time, whose rows are no samples.
 
     Args:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
 
+from components.lib.errors import DataError
 from components.lib.kinds.signal import MILLIVOLTS
+from components.lib.places import Place
 from components.lib.readers._tables import known_text
-from components.lib.readers._wfdb_files import annotations_of, header_of
+from components.lib.readers._wfdb_files import annotations_of, header_of, record_here
 from components.lib.readers.wfdb_records import AAMI, BEATS, RHYTHM
 from pipelines.look.beside import read_beside
 from pipelines.look.choices import Classes, made_split, training
@@ -64,9 +66,17 @@ def look_at_records(files: Files, questions: Questions) -> Draft:
     found = [f"{counted(len(headers), 'ECG record')} (WFDB), {counted(len(annotated), 'of them')} with annotated beats"
              .replace("of thems", "of them")]  # fmt: skip
     who = attributes(index[1].apply(known_text), questions, [index[2]]) if index else Attributes({"patient": None})
-    patients = index[1][str(who.columns["patient"])].nunique() if index and who.columns["patient"] else len(used)
-    _enough(folder, headers, listed, used, patients)
-    records = [_record(folder, name, annotator) for name in used]
+    read = [_record(folder, name, annotator) for name in used]
+    records = [record for record in read if record is not None]
+    if lost := len(listed) - len(records):
+        found.append(
+            f"{counted(lost, 'record')} without annotations, or with a header or annotations that can't be read: left "
+            "out, and listed in rejected.parquet"
+        )
+    patients = len(records)
+    if index and (column := who.columns["patient"]):
+        patients = index[1].loc[index[1][index[2]].isin([record.name for record in records]), column].nunique()
+    _enough(folder, headers, len(records), patients)
     leads, lacking = _leads(folder, records)
     rate = min(RATE, *(record.rate for record in records))
     classes = _classes(folder, records)
@@ -108,7 +118,7 @@ def _index(files: Files, headers: list[str]) -> tuple[str, pd.DataFrame, str] | 
     return None
 
 
-def _enough(folder: Path, headers: list[str], listed: list[str], used: list[str], patients: int) -> None:
+def _enough(folder: Place, headers: list[str], used: int, patients: int) -> None:
     if not used:
         raise refused(
             folder,
@@ -120,37 +130,35 @@ def _enough(folder: Path, headers: list[str], listed: list[str], used: list[str]
         raise refused(
             folder,
             expected="annotated records of three patients or more: one for train, validation and test each",
-            found=f"{len(used):,} of {counted(len(headers), 'record')} with annotated beats, of "
+            found=f"{used:,} of {counted(len(headers), 'record')} with annotated beats, of "
             f"{counted(patients, 'patient')}",
             todo="add annotated records, .hea, .dat and .atr; beats of one patient on two sides would prove nothing",
         )
-    if len(used) < len(listed):
-        raise refused(
-            folder,
-            expected="annotations for every record that is used",
-            found=f"{len(listed) - len(used):,} of {counted(len(listed), 'record')} without",
-            todo="name the annotated ones in a file RECORDS beside them, one a line",
-        )
 
 
-def _record(folder: Path, name: str, annotator: str) -> Record:
+def _record(folder: Place, name: str, annotator: str) -> Record | None:
+    """What is in a record; None where its header or its annotations can't be read, as the reader will say."""
     import wfdb
 
-    rate, _ = header_of(folder / name)
-    header: Any = wfdb.rdheader(str(folder / name))
+    try:
+        with record_here(folder / name, annotator, signals=False) as here:
+            rate, _ = header_of(here)
+            _, symbols, notes = annotations_of(here, annotator, rate)
+            header: Any = wfdb.rdheader(str(here))
+    except DataError:
+        return None
     units = header.units or ["mV"] * header.n_sig
     leads = tuple(
         str(lead).strip() for lead, unit in zip(header.sig_name or (), units, strict=False)
         if lead and str(unit or "mV").strip().lower() in MILLIVOLTS
     )  # fmt: skip
-    _, symbols, notes = annotations_of(folder / name, annotator, rate)
     groups = {symbol: group for group, held in AAMI.items() for symbol in held}
     beats = Counter(groups.get(str(symbol), "") for symbol in symbols if str(symbol) in BEATS)
     rhythms = Counter(str(n) for s, n in zip(symbols, notes, strict=True) if s == RHYTHM and str(n).startswith("("))
     return Record(name, rate, leads, Counter({g: beats[g] for g in AAMI if beats[g]}), rhythms)
 
 
-def _leads(folder: Path, records: list[Record]) -> tuple[list[str], int]:
+def _leads(folder: Place, records: list[Record]) -> tuple[list[str], int]:
     """Leads that all records have, as the task names them; how many records lack them."""
     held = [{_same(lead): lead for lead in record.leads} for record in records]
     common = [lead for lead in held[0] if all(lead in each for each in held)]
@@ -175,7 +183,7 @@ def _same(lead: str) -> str:
     return "ii" if lead.lower() == "mlii" else lead.lower()
 
 
-def _classes(folder: Path, records: list[Record]) -> Classes:
+def _classes(folder: Place, records: list[Record]) -> Classes:
     counts = sum((record.beats for record in records), Counter[str]())
     within = {group: sum(bool(record.beats[group]) for record in records) for group in AAMI}
     kept = [g for g in AAMI if counts[g] >= LEAST_BEATS and within[g] >= LEAST_PATIENTS]
@@ -200,7 +208,7 @@ def _classes(folder: Path, records: list[Record]) -> Classes:
 
 
 def _draft(
-    folder: Path, annotator: str, index: tuple[str, pd.DataFrame, str] | None, who: Attributes, records: list[Record],
+    folder: Place, annotator: str, index: tuple[str, pd.DataFrame, str] | None, who: Attributes, records: list[Record],
     shape: tuple[list[str], float], target: tuple[Classes, int], found: list[str],
 ) -> Draft:  # fmt: skip
     (leads, rate), (classes, patients) = shape, target

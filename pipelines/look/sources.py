@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from components.lib.errors import Unusable
+from components.lib.places import Place
 from components.lib.readers._archives import open_archive
 from components.lib.readers._tables import SPLIT_NAMES
 from components.lib.readers.folder import is_hidden, names_below
@@ -26,7 +27,7 @@ class Files:
         inside: the folder in an archive that the names are relative to; "" where that is the archive, or no archive.
     """
 
-    place: Path
+    place: Place
     names: tuple[str, ...]
     read: Callable[[str], bytes]
     packed: bool = False
@@ -71,12 +72,12 @@ class Files:
         return Files(place, names, lambda name: self.read(start + name), self.packed, inside)
 
 
-def folder_files(folder: Path) -> Files:
+def folder_files(folder: Place) -> Files:
     """What lies in a folder and below it."""
     return Files(folder, _kept(names_below(folder)), lambda name: (folder / name).read_bytes())
 
 
-def packed_files(archive: Path) -> Files:
+def packed_files(archive: Place) -> Files:
     """What is in a ZIP or a TAR file; nothing is unpacked to disk.
 
     Raises:

@@ -13,16 +13,18 @@ import pyarrow.parquet as pq
 from components.lib.readers._tables import known_text, read_csv
 from pipelines.look import names
 from pipelines.look.cells import Inputs, inputs_of, share_of_numbers
-from pipelines.look.choices import Classes, made_split, training
+from pipelines.look.choices import Classes, kept_split, made_split, training
 from pipelines.look.columns import (
     Attributes,
     attributes,
     classes_of,
     few_values,
     labels_of,
+    mapped,
     patients_of_rarest,
     source_columns,
     target_column,
+    target_name,
 )
 from pipelines.look.findings import Draft, Questions, counted, refused, some
 from pipelines.look.refusals import boxes, is_boxes, refuse_series
@@ -157,7 +159,7 @@ def _target(table: pd.DataFrame, path: Path, found: Attributes, questions: Quest
             found=some([str(c) for c in table.columns], 20),
             todo="add the target's column, or name it: --target COLUMN",
         )
-    target = target_column(table, path, candidates, questions, candidates[-1] if candidates else "")
+    target = target_column(table, candidates, questions, candidates[-1] if candidates else "")
     if not few_values(table[target]) and share_of_numbers(table[target]) < 1:
         raise refused(
             path,
@@ -173,14 +175,15 @@ def _draft(
     inputs: Inputs, raw: Path | None,
 ) -> Draft:  # fmt: skip
     name, classes = target
-    column, patient = table[name], found.columns["patient"]
-    given = found.given(table) and bool(table[found.columns["split"]].notna().all())
+    column, patient, called = table[name], found.columns["patient"], target_name(name, table)
+    given = found.given(table)
     source: dict[str, Any] = {"reader": "table", "path": str((raw or path).resolve())}
     if raw:
         source["file"] = path.name
     if separator != ",":
         source["separator"] = separator
-    if columns := source_columns(found, table, found.columns["split"] if given else None):
+    columns = source_columns(found, table, found.columns["split"] if given else None) | mapped(called, name)
+    if columns:
         source["columns"] = columns
     groups = table[patient].nunique() if patient else len(table)
     by = "patient" if patient else "sample"
@@ -188,7 +191,7 @@ def _draft(
         classes.rarest = patients_of_rarest(column, table[patient], classes)
     split, why_split = made_split(groups, by=by, classes=classes)
     if given:
-        split, why_split = {"by": by, "method": "given"}, "the table's own split"
+        split, why_split = kept_split(given, by)
     settings, why_train = training(round(0.7 * len(table)), "table")
     row: dict[str, Any] = {"kind": "table"}
     row |= {"numbers": inputs.numbers} if inputs.numbers else {}
@@ -196,12 +199,12 @@ def _draft(
     values = {
         "source": source,
         "inputs": {"row": row},
-        "targets": {name: _target_values(column, classes)},
+        "targets": {called: _target_values(column, classes)},
         "split": split,
         "train": settings,
     }
     sentences = _sentences(table, name, classes, inputs, found, separator)
-    return Draft(values, sentences, _why(inputs, found, name, classes, why_split, why_train, patient))
+    return Draft(values, sentences, _why(inputs, found, called, classes, why_split, why_train, patient))
 
 
 def _target_values(column: pd.Series, classes: Classes | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from films import SIDE, film, task
 
 from components.augment import augment
 from components.lib.dataset import ArrayInfo, Dataset, DatasetWriter
+from components.lib.kinds.image import Image
 from components.lib.spec import TaskSpec
 
 RARE = ["normal"] * 8 + ["pneumonia"] * 2 + [None]
@@ -29,7 +30,9 @@ def cleaned(folder: Path, findings: Sequence[str | None] = RARE, parts: int = 2)
         samples = pd.DataFrame({"sample_id": [f"s{i:03d}" for i in chosen], "patient": None,
                                 "split": [rows[i][0] for i in chosen]})  # fmt: skip
         samples["finding"] = pd.Series([rows[i][1] for i in chosen], dtype="str")
-        DatasetWriter(path).write_part(part, samples, {"image": np.stack([film(i) for i in chosen])[..., None]})
+        done = [Image(kind="image", size=(SIDE, SIDE)).clean(film(i)) for i in chosen]
+        samples = samples.join(pd.DataFrame([each.quality for each in done]).add_prefix("image_"))
+        DatasetWriter(path).write_part(part, samples, {"image": np.stack([each.array for each in done])})
     DatasetWriter(path).finish(
         task="chest_test", step="clean", parts=parts, synthetic=True, targets={}, key_fingerprint=None, lineage={},
         arrays={"image": ArrayInfo(shape=(SIDE, SIDE, 1), dtype="uint8", kind="image")},

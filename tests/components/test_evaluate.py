@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from components.evaluate import evaluate
 from components.evaluate.gates import judge
 from components.lib.dataset import ArrayInfo, Dataset, DatasetWriter
-from components.lib.errors import DataError, ModelError, SpecError
+from components.lib.errors import DataError, ModelError
 from components.lib.kinds.binary import Binary
 from components.lib.kinds.image import Image
 from components.lib.model_dir import ModelInfo, TargetFigures, write_model_json
@@ -259,13 +259,6 @@ def test_one_class_in_test_is_reported_not_a_crash(workspace: Workspace) -> None
     assert read(out, "metrics.json")["finding"]["auc"] == {"value": None, "low": None, "high": None}
     assert not read(out, "evaluation.json")["passed"]
     assert (out / "finding_roc.csv").read_text(encoding="utf-8") == "false_positive_rate,true_positive_rate\n"
-
-
-def test_a_gate_without_metric_names_the_nearest(workspace: Workspace) -> None:
-    dataset, model, out = workspace()
-    with pytest.raises(SpecError, match=r"finding\.acu[\s\S]*nearest: finding\.auc"):
-        evaluate(dataset, model, out, task(gates={"finding.acu": 0.9}))
-    assert not out.exists()
 
 
 def test_predictions_that_are_no_number_are_counted_and_named(workspace: Workspace) -> None:

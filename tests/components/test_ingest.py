@@ -217,10 +217,44 @@ def test_one_class_stops_the_run(tmp_path: Path) -> None:
         run(tmp_path, rows)
 
 
-def test_an_empty_split_stops_the_run(tmp_path: Path) -> None:
-    rows = [{**row, "split": "train"} for row in patients(3)]
-    with pytest.raises(GateError, match="The validation split has samples"):
+@pytest.mark.parametrize("there", [("train",), ("train", "validation"), ("validation", "test")])
+def test_a_given_split_without_train_or_test_stops_the_run(tmp_path: Path, there: tuple[str, ...]) -> None:
+    rows = [{**row, "split": there[i % len(there)]} for i, row in enumerate(patients(6))]
+    with pytest.raises(DataError) as caught:
         run(tmp_path, rows, given())
+    assert caught.value.found == f"{' and '.join(sorted(there))} alone"
+    assert "split.method: hash" in caught.value.todo
+
+
+def test_a_given_split_without_validation_gets_one_from_train(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{**row, "split": "Testing" if i < 20 else "Training"} for i, row in enumerate(patients(60))]
+    samples = run(tmp_path, rows, given(validation=0.25)).samples()
+    films = pd.read_parquet(tmp_path / "private" / "sources.parquet").merge(samples, on="sample_id")
+    number = films["file"].str.extract(r"Patient_(\d+)")[0].astype(int)
+    assert (films["split"] == "test").tolist() == (number < 10).tolist()  # the given test, and no other
+    assert set(samples.groupby("patient")["split"].nunique()) == {1}
+    made = int((samples["split"] == "validation").sum())
+    assert 10 <= made <= 40
+    assert f"validation made from the given train: {made} of 100\n" in capsys.readouterr().out
+    assert f"validation made from the given train: {made} of 100" in (
+        tmp_path / "ingested" / "validation.html"
+    ).read_text(encoding="utf-8")
+
+
+def test_validation_made_from_train_is_chosen_as_by_hash(tmp_path: Path) -> None:
+    """Nobody changes sides when patients are added, and train's patients land where `hash` without a test puts them."""
+
+    def validation(folder: Path, count: int, **split: Any) -> set[str]:
+        rows = [{**row, "split": "test" if i < 20 else "train"} for i, row in enumerate(patients(count))]
+        found = run(folder, rows, given(**split)).samples()
+        return {*found[found["split"] == "validation"]["sha256"]}
+
+    few, more = validation(tmp_path / "a", 50), validation(tmp_path / "b", 60)
+    assert few < more
+    assert validation(tmp_path / "c", 50, seed=8) != few
+    assert validation(tmp_path / "d", 50, validation=0.3) > few
 
 
 def test_a_label_that_is_no_class(tmp_path: Path) -> None:

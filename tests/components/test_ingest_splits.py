@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from films import encoded, film, patients, task, write_films
 from pydantic import ValidationError
+from sklearn.model_selection import StratifiedGroupKFold
 
 from components.ingest import ingest
+from components.ingest.even_folds import EvenFolds
 from components.lib.dataset import Dataset
 from components.lib.errors import DataError, GateError, SpecError
 from components.lib.spec import TaskSpec, load_spec
@@ -119,7 +122,8 @@ def test_the_latest_patients_are_test(tmp_path: Path, capsys: pytest.CaptureFixt
     sides = films.sort_values("file")["split"].tolist()
     assert sides == ["train"] * 22 + ["validation"] * 8 + ["test"] * 10
     out = capsys.readouterr().out
-    assert "time order of first samples: train, validation, test; later samples of earlier patients: 1" in out
+    assert "time order of first samples: train, validation, test; later samples of earlier patients: " in out
+    assert "patients: train 1, validation 1\n" in out  # each side's last patient came again a day later
     assert "2024" not in out
 
 
@@ -184,6 +188,22 @@ def test_folds_hold_patients_whole_and_leave_test_out(tmp_path: Path, capsys: py
     assert "No known patient stands in two folds" in (tmp_path / "ingested" / "validation.html").read_text("utf-8")
 
 
+def test_a_study_in_two_folds_stops_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{**row, "study": f"s{i}", "split": SPLITS[min(i // 20, 2)]} for i, row in enumerate(patients(30))]
+    settings = spec(method="given", folds=10)
+    samples = run(tmp_path / "sound", rows, settings)
+    assert "across folds: patients shared 0, duplicates 0, studies shared 0" in capsys.readouterr().out
+    files = pd.read_parquet(tmp_path / "sound" / "private" / "sources.parquet").merge(samples, on="sample_id")
+    fold = files.set_index("file")["fold"]
+    other = next(row for row in rows[:20] if fold[row["path"]] != fold[rows[0]["path"]])
+    rows[0]["study"] = other["study"]  # one study of two patients: an error of the source
+    with pytest.raises(GateError, match="No known study stands in two folds") as caught:
+        run(tmp_path / "torn", rows, settings)
+    assert caught.value.found.startswith("1 studies; sample_ids: ")
+    run(tmp_path / "told", rows, spec(method="given", folds=10, shared_patients="report"))
+    assert "duplicates 0, studies shared 1" in capsys.readouterr().out
+
+
 def test_equal_films_of_two_patients_share_a_fold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = patients(40)
     twins = {rows[i]["path"]: encoded(film(900 + i // 10)) for i in range(0, 80, 5)}
@@ -239,3 +259,26 @@ def test_a_wrong_setting_is_told_by_its_key(tmp_path: Path) -> None:
 def test_stratified_needs_classes() -> None:
     with pytest.raises(ValidationError, match="no target has classes"):
         task(targets={"age_": {"kind": "regression"}}, split={"method": "stratified"}, train={})
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_folds_are_those_of_scikit_learn(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    count, classes = int(chance.integers(2, 21)), int(chance.integers(2, 6))
+    names = np.repeat(np.arange(150), chance.integers(1, 6, 150)).astype(str)
+    labels = chance.choice(classes, len(names), p=chance.dirichlet(np.full(classes, 2.0)))
+    labels[: classes * count] = np.arange(classes * count) % classes
+    every = [kind(count, shuffle=True, random_state=seed).split(names, labels, names)
+             for kind in (EvenFolds, StratifiedGroupKFold)]  # fmt: skip
+    for ours, theirs in zip(*every, strict=True):
+        np.testing.assert_array_equal(ours[1], theirs[1])
+
+
+def test_scikit_learn_asks_of_each_group_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else folds of 100,000 patients take minutes."""
+    asked = []
+    choose = EvenFolds._find_best_fold
+    monkeypatch.setattr(EvenFolds, "_find_best_fold", lambda self, **told: asked.append(1) or choose(self, **told))
+    names = np.arange(40)
+    assert len(list(EvenFolds(4, shuffle=True, random_state=0).split(names, names % 2, names))) == 4
+    assert len(asked) == 40

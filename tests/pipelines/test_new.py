@@ -63,7 +63,8 @@ def test_a_workspace_keeps_its_data_out_of_git(tmp_path: Path) -> None:
     data = films(tmp_path / "films")
     for _ in range(2):
         create(data, tmp_path / "work", "films")
-    assert (tmp_path / "work/.gitignore").read_text(encoding="utf-8").splitlines() == ["/data/", "/.dvc/private/"]
+    ignored = (tmp_path / "work/.gitignore").read_text(encoding="utf-8").splitlines()
+    assert ignored == ["/data/", "/tuning/", "/.dvc/private/"]
 
 
 @pytest.mark.parametrize(

@@ -44,13 +44,14 @@ def test_every_key_has_a_meaning(text: str) -> None:
 @pytest.mark.parametrize(
     "row",
     [
-        "| `train.epochs` | integer, ≥ 1 | `10` |",  # a bound
+        "| `train.patience` | integer, ≥ 1 | `5` |",  # a bound
+        "| `train.epochs` | integer, ≥ 1 or `auto` | `10` |",
         "| `train.learning_rate` | number, > 0 | `0.001` |",  # an exclusive bound
         "| `split.by` | `patient`, `sample` | `patient` |",  # choices
         "| `source.index` | text or null | `null` |",
         "| `source.path` | text | *required* |",
         "| `source.reader` | `folder` | *required* |",  # a member of a family
-        "| `train.model` | for image: `cnn`, `resnet`; for signal: `gru`, `lstm`, `resnet`; for table: `mlp`; or null |",  # noqa: E501
+        "| `train.model` | for image: `attention_cnn`, `cnn`, `pretrained`, `resnet`; for signal: `gru`, `lstm`, `resnet`; for table: `mlp`; or null |",  # noqa: E501
         "| `evaluate.gates` | NAME: number | `{}` |",
         "| `inputs.NAME.size` | list of 2: integer, ≥ 8, ≤ 2048 | *required* |",
         "| `targets.NAME.classes` | list of 2 or more: text, 1 to 60 signs | *required* |",

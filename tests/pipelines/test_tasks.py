@@ -213,12 +213,13 @@ def test_a_misspelt_class_is_told_the_nearest(records: Path, tmp_path: Path) -> 
     assert "'ventriculer', which is not among the classes; nearest: ventricular" in done.stderr
 
 
-def test_a_record_without_annotations_is_refused_by_name(records: Path, tmp_path: Path) -> None:
+def test_a_record_without_annotations_is_a_rejected_row_without_its_name(records: Path, tmp_path: Path) -> None:
     (records / "r03.atr").unlink()
     done = ingest(task(tmp_path), records, tmp_path)
-    assert done.returncode == 1
-    assert "r03.atr" in done.stderr
-    assert "add the file, or leave the record out of the index" in done.stderr
+    assert done.returncode == 0
+    rejected = pd.read_parquet(tmp_path / "ingested" / "part-00000" / "rejected.parquet")
+    assert rejected["reason"].tolist() == ["unreadable: annotations of a WFDB record: no such file"]
+    assert "r03" not in done.stdout + done.stderr
 
 
 def test_beats_of_a_record_without_its_signal_are_rejected_rows(records: Path, tmp_path: Path) -> None:

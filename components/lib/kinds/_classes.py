@@ -28,7 +28,7 @@ class Classes(TargetKind, ABC):
     classes: tuple[ClassName, ...]
     """Names of the classes, as the raw data spell them."""
 
-    train_settings: ClassVar[frozenset[str]] = frozenset({"label_smoothing", "class_weights"})
+    train_settings: ClassVar[frozenset[str]] = frozenset({"label_smoothing", "class_weights", "loss", "focal_gamma"})
     chance: ClassVar[tuple[str, float]] = ("auc", 0.5)
     comparable: ClassVar[tuple[str, ...]] = ("auc", "average_precision", "brier")
     dvc_plots: ClassVar[Mapping[str, Mapping[str, str]]] = {

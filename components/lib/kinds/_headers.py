@@ -122,7 +122,7 @@ def _jpeg(raw: bytes) -> Header:
 
 
 def _tiff(raw: bytes) -> Header:
-    tags, further = _tags(raw)
+    tags, further = directory(raw)
     if further:
         raise Unusable(SEVERAL)
     return Header(
@@ -142,7 +142,7 @@ def _bmp(raw: bytes) -> Header:
     return Header("BMP", abs(height), max(0, width))  # a negative height means that the first line is the top
 
 
-def _tags(raw: bytes) -> tuple[dict[int, int], int]:
+def directory(raw: bytes) -> tuple[dict[int, int], int]:
     """The first value of every tag of a TIFF's first directory that holds whole numbers, and where the next begins."""
     end = "<" if raw[:2] == b"II" else ">"
     big = raw[2:4] in (b"+\0", b"\0+")
@@ -172,7 +172,7 @@ def _first_tags(block: bytes) -> Mapping[int, int]:
     if not block.startswith(TIFFS):
         return {}
     try:
-        return _tags(block)[0]
+        return directory(block)[0]
     except (*DAMAGE, Unusable):
         return {}
 

@@ -82,6 +82,8 @@ class InputKind(Settings, ABC):
     """The architecture where `train.model` names none: a file in components/train/models/<kind>."""
     quality_ranges: ClassVar[Mapping[str, tuple[float, float]]]
     """Quality columns that `clean` writes, with the range each must lie in."""
+    origin_columns: ClassVar[Mapping[str, str]] = {}
+    """What `origin` tells, by name, in words for people."""
     serving_packages: ClassVar[tuple[str, ...]] = ()
     """What a served version of this kind imports beside what every version does."""
     volumes: ClassVar[bool] = False
@@ -108,6 +110,21 @@ class InputKind(Settings, ABC):
         Raises:
             Unusable: with the reason, when the sample can't be used.
         """
+
+    def origin(self, raw: Raw) -> dict[str, str | None]:
+        """How one raw sample was made and stored, in a word each (None: unknown): what no network should go by.
+
+        Args:
+            raw: what `clean` took without refusing it.
+
+        Returns:
+            a word for each of `origin_columns`: of a list, a figure or a digest, never text that the file holds.
+        """
+        return dict.fromkeys(self.origin_columns)
+
+    def figures(self, cleaned: Array) -> dict[str, float]:
+        """Those of the quality figures that a cleaned sample alone can tell: of a copy, others are its parent's."""
+        return {}
 
     def fit(self, pieces: Iterable[Array]) -> dict[str, Any]:
         """What must be learnt from training samples before a network can read this input: scales, categories.
@@ -267,6 +284,11 @@ class TargetKind(Settings, ABC):
         self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]
     ) -> dict[str, Estimate]:
         """The field's metrics with intervals, by name."""
+
+    @property
+    @abstractmethod
+    def metric_names(self) -> tuple[str, ...]:
+        """Names of what `metrics` returns, in its order: a task's gates are held against them before any training."""
 
     @abstractmethod
     def charts(self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]) -> list[Chart]:

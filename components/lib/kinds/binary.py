@@ -47,9 +47,15 @@ class Binary(Classes):
         return np.stack([1 - positive, positive], axis=1)
 
     def loss(self, settings: Any) -> keras.losses.Loss:
-        """Cross-entropy on logits (N, 1), with `settings.label_smoothing`."""
+        """Cross-entropy on logits (N, 1), or the focal loss (Lin et al. 2017, arXiv:1708.02002) at
+        `settings.focal_gamma`; both with `settings.label_smoothing`.
+        """
         import keras
 
+        if settings.loss == "focal":
+            return keras.losses.BinaryFocalCrossentropy(
+                gamma=settings.focal_gamma, from_logits=True, label_smoothing=settings.label_smoothing
+            )
         return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing)
 
     def activation(self, logits: Any, scaling: Mapping[str, float]) -> Any:
@@ -75,6 +81,10 @@ class Binary(Classes):
 
     def shown_unit(self, output: NDArray[np.floating]) -> tuple[int, str]:
         return 0, f"for {self.classes[1]}"
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        return METRICS
 
     def metrics(
         self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]

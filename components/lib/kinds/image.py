@@ -15,6 +15,7 @@ from pydantic import Field
 
 from components.lib.errors import Unusable
 from components.lib.kinds._decode import LONGEST_SIDE, SHORTEST_SIDE, check_size, decode, on_black
+from components.lib.kinds._origin import ORIGIN, origin
 from components.lib.kinds.base import Array, Cleaned, Fitted, InputKind, RequestColumn
 from components.lib.settings import Settings
 
@@ -76,6 +77,7 @@ class Image(InputKind):
         "width": (SHORTEST_SIDE, LONGEST_SIDE),
         "bits": (1.0, 16.0),
     }
+    origin_columns: ClassVar[Mapping[str, str]] = ORIGIN
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -103,19 +105,24 @@ class Image(InputKind):
         scaled = self._channels(_to_eight_bits(pixels))
         resized = self._resize(scaled)
         # Before resizing, since padding adds contrast; and after, since fine noise averages out.
-        mean, own_spread = _moments(resized)
-        spread = min(_moments(scaled)[1], own_spread)
+        figures = self.figures(resized)
+        own_spread = figures["spread"]
+        spread = own_spread if resized is scaled else min(math.sqrt(_moments(scaled)[1]), own_spread)
         if spread < BLANK_SPREAD:
             raise Unusable(f"blank: grey values spread {spread:.1f} of 255")
-        quality = {
-            "mean": mean,
-            "spread": own_spread,
-            "sharpness": float(cv2.Laplacian(resized, cv2.CV_64F).var()),
-            "height": float(height),
-            "width": float(width),
-            "bits": float(bits),
-        }
+        quality = {**figures, "height": float(height), "width": float(width), "bits": float(bits)}
         return Cleaned(resized.reshape(self.shape), quality)
+
+    def origin(self, raw: bytes | Array) -> dict[str, str | None]:
+        return origin(raw)
+
+    def figures(self, cleaned: Array) -> dict[str, float]:
+        """Mean and spread of the grey values, and how their Laplacian varies."""
+        pixels = np.asarray(cleaned)
+        mean, variance = _moments(pixels)
+        # Of 8-bit values it is whole and fits into 16 bits.
+        sharpness = _moments(np.asarray(cv2.Laplacian(pixels, cv2.CV_16S)))[1]
+        return {"mean": mean, "spread": math.sqrt(variance), "sharpness": sharpness}
 
     def to_network(self, cleaned: Array, fitted: Fitted) -> NDArray[np.float32]:
         """uint8 (N, H, W, C) to float32 in 0..1."""
@@ -224,6 +231,8 @@ class Image(InputKind):
         inner_height = min(target_height, max(1, round(height * scale)))
         inner_width = min(target_width, max(1, round(width * scale)))
         inner = _scaled(pixels, inner_height, inner_width)
+        if inner.shape[:2] == self.size:
+            return inner
         top, left = (target_height - inner_height) // 2, (target_width - inner_width) // 2
         padded = cv2.copyMakeBorder(
             inner, top, target_height - inner_height - top, left, target_width - inner_width - left,
@@ -232,11 +241,11 @@ class Image(InputKind):
         return np.asarray(padded, np.uint8)
 
 
-def _moments(pixels: NDArray[np.uint8]) -> tuple[float, float]:
-    """Mean and standard deviation, from whole numbers: exact up to the last rounding, and quicker than NumPy's."""
+def _moments(pixels: Array) -> tuple[float, float]:
+    """Mean and variance, from whole numbers: exact up to the last rounding, and quicker than NumPy's."""
     count, total = pixels.size, int(sum(cv2.sumElems(pixels)))
     squares = round(cv2.norm(pixels, cv2.NORM_L2SQR))  # whole, but for its last rounding
-    return total / count, math.sqrt(max(count * squares - total * total, 0)) / count
+    return total / count, max(count * squares - total * total, 0) / (count * count)
 
 
 def _to_eight_bits(pixels: Array) -> NDArray[np.uint8]:

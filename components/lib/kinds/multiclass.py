@@ -65,9 +65,16 @@ class Multiclass(Classes):
         return finite(output)
 
     def loss(self, settings: Any) -> keras.losses.Loss:
-        """Cross-entropy on logits (N, K), with `settings.label_smoothing`."""
+        """Cross-entropy on logits (N, K), or the focal loss (Lin et al. 2017, arXiv:1708.02002) at
+        `settings.focal_gamma`; both with `settings.label_smoothing`.
+        """
         import keras
 
+        if settings.loss == "focal":
+            # alpha is the same factor for every class: classes are balanced by sample weights.
+            return keras.losses.CategoricalFocalCrossentropy(
+                alpha=1.0, gamma=settings.focal_gamma, from_logits=True, label_smoothing=settings.label_smoothing
+            )
         return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing)
 
     def activation(self, logits: Any, scaling: Mapping[str, float]) -> Any:
@@ -87,6 +94,10 @@ class Multiclass(Classes):
     def shown_unit(self, output: NDArray[np.floating]) -> tuple[int, str]:
         """The class that was called."""
         return int(output.argmax()), "for the class that was called"
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        return METRICS + tuple(_name(metric, each) for metric in ("recall", "f1") for each in self.classes)
 
     def metrics(
         self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]

@@ -190,6 +190,10 @@ class Regression(TargetKind):
             return -math.sqrt(squared)
         return 1 - squared / float(known.var())
 
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        return METRICS
+
     def metrics(
         self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]
     ) -> dict[str, Estimate]:

@@ -128,6 +128,11 @@ class Signal(InputKind):
             )
         return Cleaned(self._resampled(filled, rate), quality)
 
+    def figures(self, cleaned: Array) -> dict[str, float]:
+        """Spread and peak of the worst lead, mV."""
+        told = _quality(np.asarray(cleaned, np.float64))
+        return {name: told[name] for name in ("spread", "peak")}  # a shifted copy holds its last value, and isn't cut
+
     def to_network(self, cleaned: Array, fitted: Fitted) -> NDArray[np.float32]:
         """float32 (N, T, leads) in mV, as it is."""
         return np.array(cleaned, np.float32)

@@ -17,10 +17,11 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from components.lib.errors import DataError, Unusable
+from components.lib.places import Place
 from components.lib.readers.folder import LARGEST, leads_outside
 
 MOST_ENTRIES = 2_000_000
@@ -60,7 +61,7 @@ class Point:
 class Packed:
     """An archive that was looked through."""
 
-    path: Path
+    path: Place
     entries: dict[str, Entry]
     points: tuple[Point, ...] = ()
     """Of a .tar.gz, in order."""
@@ -119,7 +120,7 @@ class Packed:
         return content
 
 
-def open_archive(path: Path) -> Packed:
+def open_archive(path: Place) -> Packed:
     """Look through an archive, or remember that it was; its content says what it is.
 
     Raises:
@@ -138,7 +139,7 @@ def open_archive(path: Path) -> Packed:
 
 
 @lru_cache(maxsize=1)
-def _opened(path: Path, size: int, changed: int) -> Packed:
+def _opened(path: Place, size: int, changed: int) -> Packed:
     with path.open("rb") as file:
         start = file.read(512)
     try:
@@ -149,15 +150,15 @@ def _opened(path: Path, size: int, changed: int) -> Packed:
         if start.startswith((b"\xfd7zXZ\0", b"BZh")):
             raise _refused(path, "a tar packed by XZ or bzip2, which can only be read from its start")
         if start.startswith(b"PK"):
-            with zipfile.ZipFile(path) as archive:
+            with path.open("rb") as file, zipfile.ZipFile(file) as archive:
                 return _zip(path, archive, size)
-        with tarfile.open(path, "r:") as tar:
+        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
             return _looked_through(path, tar, None)
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, Unusable):
         raise _refused(path, "no such archive, or one that is cut off or damaged") from None
 
 
-def _zip(path: Path, archive: zipfile.ZipFile, size: int) -> Packed:
+def _zip(path: Place, archive: zipfile.ZipFile, size: int) -> Packed:
     entries: dict[str, Entry] = {}
     for number, told in enumerate(archive.infolist(), 1):
         name = told.filename.replace("\\", "/")  # as some programs on Windows write it
@@ -178,7 +179,7 @@ def _zip(path: Path, archive: zipfile.ZipFile, size: int) -> Packed:
     return Packed(path, entries)
 
 
-def _looked_through(path: Path, tar: tarfile.TarFile, stream: _Stream | None) -> Packed:
+def _looked_through(path: Place, tar: tarfile.TarFile, stream: _Stream | None) -> Packed:
     entries: dict[str, Entry] = {}
     number = 0
     while (told := tar.next()) is not None:
@@ -197,7 +198,7 @@ def _looked_through(path: Path, tar: tarfile.TarFile, stream: _Stream | None) ->
     return packed
 
 
-def _add(entries: dict[str, Entry], path: Path, number: int, name: str, entry: Entry | None) -> None:
+def _add(entries: dict[str, Entry], path: Place, number: int, name: str, entry: Entry | None) -> None:
     """Enter a file, None for a folder, or refuse it. Names aren't told: they may be a patient's."""
     if leads_outside(name):
         raise _refused(path, f"entry {number} leads outside the archive")
@@ -213,12 +214,12 @@ def _add(entries: dict[str, Entry], path: Path, number: int, name: str, entry: E
     entries[plain] = entry
 
 
-def _refuse_bomb(path: Path, unpacked: int, packed: int) -> None:
+def _refuse_bomb(path: Place, unpacked: int, packed: int) -> None:
     if unpacked > 100 * LARGE and unpacked > MOST_RATIO * packed:
         raise _refused(path, f"it unpacks to more than {MOST_RATIO} times its size: it may be a bomb")
 
 
-def _unpacked(path: Path, point: Point) -> Iterator[tuple[bytes, Point]]:
+def _unpacked(path: Place, point: Point) -> Iterator[tuple[bytes, Point]]:
     """Unpacked pieces of a gzip file from a point on, each with the point after it, whose state is still in use."""
     state, place, waiting = point.state.copy(), point.unpacked, b""
     with path.open("rb") as file:
@@ -242,7 +243,7 @@ def _unpacked(path: Path, point: Point) -> Iterator[tuple[bytes, Point]]:
 class _Stream:
     """A gzip file unpacked from start to end, for tarfile; it leaves points behind."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path, self.step = path, STEP
         self.points = [Point(0, 0, zlib.decompressobj(GZIP))]
         self.pieces = _unpacked(path, self.points[0])
@@ -268,5 +269,5 @@ class _Stream:
         return taken
 
 
-def _refused(path: Path, found: str, todo: str = TODO) -> DataError:
+def _refused(path: Place, found: str, todo: str = TODO) -> DataError:
     return DataError(str(path), expected="a .zip, .tar or .tar.gz of plain files", found=found, todo=todo)

@@ -4,28 +4,35 @@ The tags here are the whitelist. Of those that the Basic Application Level Confi
 E, Table E.1-1) would remove, patient, study, series and accession number only join and split samples inside ingest;
 institution and station leave it as a keyed pseudonym; dates order samples there, and leave it as an age; age and sex
 stay, as in the Retain Patient Characteristics Option. Names, addresses, descriptions, comments, devices, private
-elements and everything else are never read. No acquisition attribute is kept.
+elements and everything else are never read. Manufacturer and model, which the profile keeps, leave it as a number
+(device-1, device-2 …), since a hospital may write anything there: the audit asks whether the machine tells the classes.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import math
 import re
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
+
+import pandas as pd
 
 from components.lib.errors import Unusable
 from components.lib.kinds._dicom import DEFLATED, is_dicom, only_unusable, parsed
 from components.lib.parallel import each_sample
+from components.lib.places import Place, Remote, readers
 from components.lib.progress import progress
+from components.lib.pseudonyms import PUBLIC_KEY, load_key, pseudonym
+from components.lib.readers._tables import with_attributes
 
 BURNED_IN_TAGS = ("BurnedInAnnotation", "SOPClassUID", "Modality", "ConversionType", "ImageType")
+DEVICE_TAGS = ("Manufacturer", "ManufacturerModelName")
 HEADER_TAGS = (
     "PatientID", "IssuerOfPatientID", "PatientSex", "PatientAge", "PatientBirthDate", "StudyDate", "InstitutionName",
-    "StationName", "StudyInstanceUID", "SeriesInstanceUID", "AccessionNumber", "Rows", "SOPClassUID",
+    "StationName", *DEVICE_TAGS, "StudyInstanceUID", "SeriesInstanceUID", "AccessionNumber", "Rows", "SOPClassUID",
 )  # fmt: skip
 NOBODY = {"", "0", "anon", "anonymous", "anonymized", "anonymised", "unknown", "none", "null", "na", "n/a"}
 """Patient ids, in small letters, that stand for nobody: taken for one patient they would all go to one split."""
@@ -54,11 +61,13 @@ class Header:
     series: str | None = None
     accession: str | None = None
     patient_id: str | None = None
+    device: str | None = None
+    """Manufacturer and model."""
     has_picture: bool = True
     """False: a report, a plan, a directory. A file that can't be read counts as a picture, so that it is missed."""
 
 
-def headers(folder: Path, files: list[str], *, every: bool = False) -> list[Header]:
+def headers(folder: Place, files: list[str], *, every: bool = False) -> list[Header]:
     """The headers of the DICOM files among these, in their order.
 
     Args:
@@ -66,20 +75,24 @@ def headers(folder: Path, files: list[str], *, every: bool = False) -> list[Head
         files: any.
         every: an empty header for a file that isn't DICOM or isn't there; else it is left out.
     """
-    found = each_sample(partial(_header, folder), files)
+    found = each_sample(partial(_header, folder), files, workers=readers(folder))
     told = zip(files, progress(found, "headers", total=len(files)), strict=True)
     return [one or Header(file) for file, one in told if one or every]
 
 
-def _header(folder: Path, file: str) -> Header | None:
+def _header(folder: Place, file: str) -> Header | None:
     """One file's header; None for what is no DICOM file."""
     try:
-        return read_header(folder, file) if (folder / file).is_file() else None
+        # A server is asked when the file is opened; one here that is no plain file could be waited for, for ever.
+        there = isinstance(folder, Remote) or (folder / file).is_file()
+        return read_header(folder, file) if there else None
+    except (FileNotFoundError, IsADirectoryError):
+        return None
     except (OSError, Unusable):
         return Header(file)  # who reads the whole file will say what is wrong with it
 
 
-def read_header(folder: Path, file: str) -> Header | None:
+def read_header(folder: Place, file: str) -> Header | None:
     """One file's header, its pixels left alone; None where the file isn't DICOM.
 
     Raises:
@@ -103,6 +116,34 @@ def read_header(folder: Path, file: str) -> Header | None:
             return _of(dataset, file)
 
 
+def header_in(content: bytes, file: str) -> Header | None:
+    """As `read_header`, of a file whose bytes are at hand."""
+    if not is_dicom(content[:HEAD]):
+        return None
+    with only_unusable():
+        return _of(parsed(content, HEADER_TAGS, stop_before_pixels=True), file)
+
+
+def described(found: list[Header], *, site: SiteFrom | None, public_key: bool) -> pd.DataFrame:
+    """One row a file with what its header says; site as a keyed pseudonym, the device as a number.
+
+    Args:
+        found: the headers.
+        site: what it is taken from; None: it stays unknown.
+        public_key: the site is pseudonymised with the public key, not the hospital's.
+    """
+    names = [field.name for field in dataclasses.fields(Header)]
+    table = pd.DataFrame([dataclasses.asdict(one) for one in found], columns=names).astype("object")
+    numbers = pd.factorize(table["device"])[0]
+    table["device"] = [f"device-{number + 1}" if number >= 0 else None for number in numbers]
+    if site is not None and table[site].notna().any():
+        key = PUBLIC_KEY if public_key else load_key()
+        table["site"] = table[site].map(
+            lambda name: f"site-{pseudonym(key, f'site {name.casefold()}')[:8]}", na_action="ignore"
+        )
+    return with_attributes(table)
+
+
 def _of(dataset: Any, file: str) -> Header:
     patient_id = _text(dataset, "PatientID")
     if patient_id is not None and patient_id.lower() in NOBODY:
@@ -123,6 +164,7 @@ def _of(dataset: Any, file: str) -> Header:
         study=_text(dataset, "StudyInstanceUID"),
         series=_text(dataset, "SeriesInstanceUID"),
         accession=_text(dataset, "AccessionNumber"),
+        device=" ".join(filter(None, (_text(dataset, name) for name in DEVICE_TAGS))) or None,
         has_picture="Rows" in dataset
         or _should_have(_text(dataset, "SOPClassUID") or _text(dataset.file_meta, "MediaStorageSOPClassUID")),
     )

@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from components.lib.errors import DataError
-from components.lib.readers._tables import SPLIT_NAMES, index_of, read_table
-from components.lib.readers.base import ATTRIBUTES, Columns, Targets
+from components.lib.places import Place
+from components.lib.readers._tables import SPLIT_NAMES, index_of, read_table, told_by
+from components.lib.readers.base import Columns, Targets
 from components.lib.readers.folder import names_below
 
 SEPARATOR = "\n"
@@ -17,7 +18,7 @@ SEPARATOR = "\n"
 
 
 def read_index(
-    path: Path, needed: dict[str, str], targets: Targets, columns: Columns
+    path: Place, needed: dict[str, str], targets: Targets, columns: Columns
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The index of a table, CSV or Parquet, and which attributes the table has a column for.
 
@@ -25,11 +26,10 @@ def read_index(
         DataError: the table can't be read, or lacks a column.
     """
     rows = read_table(path)
-    told = tuple(name for name in ATTRIBUTES if getattr(columns, name) in rows)
-    return index_of(rows, path, needed, targets, columns), told
+    return index_of(rows, path, needed, targets, columns), told_by(rows, columns)
 
 
-def check_inside(path: Path, listed: Iterable[str | None]) -> None:
+def check_inside(path: Place, listed: Iterable[str | None]) -> None:
     """Refuse paths of an index that are empty, name several files or leave the folder.
 
     Raises:
@@ -45,21 +45,6 @@ def check_inside(path: Path, listed: Iterable[str | None]) -> None:
             expected="paths relative to the folder, inside it",
             found=f"{len(bad)} empty or leading outside",
             todo="correct the path column",
-        )
-
-
-def check_folder(raw: Path, of: str) -> None:
-    """Refuse what is no folder.
-
-    Raises:
-        DataError: it is a file, or isn't there.
-    """
-    if not raw.is_dir():
-        raise DataError(
-            str(raw),
-            expected=f"a folder of {of}",
-            found="a file" if raw.exists() else "no such folder",
-            todo="set source.path in the task file, or make the data first",
         )
 
 
@@ -87,7 +72,7 @@ def from_folders(file: str) -> tuple[str | None, str | None]:
     return split, below[0] if below else None
 
 
-def files_below(folder: Path) -> list[str]:
+def files_below(folder: Place) -> list[str]:
     """Every file below a folder that isn't hidden, relative to it, sorted.
 
     Raises:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from components.lib.errors import Unusable
 from components.lib.kinds._volumes import Affine, Volume, check_size, upright
+from components.lib.places import Place, fetched
 
 MILLIMETRES = {"mm": 1.0, "meter": 1e3, "micron": 1e-3, "unknown": 1.0}
 """Per unit of space that a header can name; where it names none, mm are meant, as every tool takes it."""
@@ -21,7 +22,7 @@ SAME_PLACE = 0.1
 """mm by which corners of a mask may lie off those of its volume."""
 
 
-def read_volume(picture: Path, mask: Path | None = None) -> Volume:
+def read_volume(picture: Place, mask: Place | None = None) -> Volume:
     """A volume and its mask, turned to run to the right, the front and the head.
 
     Args:
@@ -31,13 +32,16 @@ def read_volume(picture: Path, mask: Path | None = None) -> Volume:
     Raises:
         FileNotFoundError: one of them isn't there.
         Unusable: with the reason, which names no file.
+        ServerError: one lies on a server that fails.
     """
-    values, affine = _read(picture)
+    with fetched(picture) as here:
+        values, affine = _read(here)
     values, grid = upright(values, affine)
     volume = Volume(np.ascontiguousarray(values, np.float32), grid)
     if mask is None:
         return volume
-    classes, classes_affine = _read(mask)
+    with fetched(mask) as here:
+        classes, classes_affine = _read(here)
     classes, classes_grid = upright(classes, classes_affine)
     same = classes.shape == values.shape
     if not same or not np.allclose(_corners(classes_grid, values), _corners(grid, values), rtol=0, atol=SAME_PLACE):

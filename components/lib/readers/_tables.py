@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from components.lib.errors import DataError, nearest
 from components.lib.kinds.table import UNKNOWN
+from components.lib.places import Place
 from components.lib.readers.base import ATTRIBUTES, Columns, Targets
 
 SPLIT_NAMES = {
@@ -23,7 +24,7 @@ SPLIT_NAMES = {
 }  # fmt: skip
 
 
-def read_table(path: Path, content: bytes | None = None) -> pd.DataFrame:
+def read_table(path: Place, content: bytes | None = None) -> pd.DataFrame:
     """A table as text: Parquet where its name ends in .parquet, whatever the case, else CSV.
 
     Args:
@@ -36,7 +37,7 @@ def read_table(path: Path, content: bytes | None = None) -> pd.DataFrame:
     if path.suffix.lower() != ".parquet":
         return read_csv(path, content=content)
     try:
-        table = pq.read_table(path if content is None else pa.BufferReader(content))
+        table = pq.read_table(_opened(path, content))
         # A null becomes the empty word, which a CSV has in its place.
         text = {name: table[name].cast(pa.string()).to_pandas() for name in table.column_names}
         return pd.DataFrame({name: column.fillna("").astype("str") for name, column in text.items()})
@@ -49,7 +50,7 @@ def read_table(path: Path, content: bytes | None = None) -> pd.DataFrame:
         ) from None
 
 
-def read_csv(path: Path, separator: str = ",", *, content: bytes | None = None) -> pd.DataFrame:
+def read_csv(path: Place, separator: str = ",", *, content: bytes | None = None) -> pd.DataFrame:
     """A CSV table as text, nothing of it taken for unknown; one that ends in .gz is unpacked.
 
     Args:
@@ -65,7 +66,7 @@ def read_csv(path: Path, separator: str = ",", *, content: bytes | None = None) 
             # Without index_col pandas takes the first column of such rows away; with it, it only warns.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(
-                path if content is None else io.BytesIO(_unpacked(content, path)),
+                _opened(path, content, unpack=True),
                 sep=separator, dtype="str", encoding="utf-8-sig", keep_default_na=False, index_col=False,
             )  # fmt: skip
     except (OSError, ValueError, EOFError, zlib.error, pd.errors.ParserWarning) as error:
@@ -77,8 +78,28 @@ def read_csv(path: Path, separator: str = ",", *, content: bytes | None = None) 
         ) from None
 
 
-def _unpacked(content: bytes, path: Path) -> bytes:
-    return gzip.decompress(content) if path.suffix.lower() == ".gz" else content
+def header_line(path: Place, separator: str = ",", content: bytes | None = None) -> list[str]:
+    """The names in a CSV's first line, from which pandas would make "age" and "age.1" of two equal ones.
+
+    Args:
+        path: the table, which can be read; for its suffix alone where its content is given.
+        separator: what stands between two cells.
+        content: its bytes, where it isn't on this machine's disk.
+    """
+    first = pd.read_csv(
+        _opened(path, content, unpack=True),
+        sep=separator, dtype="str", encoding="utf-8-sig", keep_default_na=False, header=None, nrows=1,
+    )  # fmt: skip
+    return [str(name) for name in first.iloc[0]]
+
+
+def _opened(path: Place, content: bytes | None, *, unpack: bool = False) -> Path | io.BytesIO:
+    """The table as pandas and Arrow take it: a file on the disk, else its content; that of a .gz unpacked, if asked."""
+    if content is None:
+        if isinstance(path, Path):
+            return path
+        content = path.read_bytes()
+    return io.BytesIO(gzip.decompress(content) if unpack and path.suffix.lower() == ".gz" else content)
 
 
 def known_text(values: pd.Series, classes: Collection[str] = ()) -> pd.Series:
@@ -88,7 +109,7 @@ def known_text(values: pd.Series, classes: Collection[str] = ()) -> pd.Series:
 
 
 def index_of(
-    rows: pd.DataFrame, path: Path, needed: Mapping[str, str], targets: Targets, columns: Columns
+    rows: pd.DataFrame, path: Place, needed: Mapping[str, str], targets: Targets, columns: Columns
 ) -> pd.DataFrame:
     """The index of a table: the needed columns and the targets under their names, attributes where they are there.
 
@@ -97,12 +118,12 @@ def index_of(
         path: of the table, for errors.
         needed: name in the index to the column that must be there.
         targets: of the task.
-        columns: where the attributes stand.
+        columns: where attributes and targets stand.
 
     Raises:
         DataError: a column is missing, or a split is none of train, validation and test.
     """
-    wanted = {**needed, **{name: name for name in targets}}
+    wanted = {**needed, **{name: columns.of(name) for name in targets}}
     require_columns(rows, path, wanted.values())
     for attribute in ATTRIBUTES:
         column = getattr(columns, attribute)
@@ -114,7 +135,12 @@ def index_of(
     return with_attributes(table)
 
 
-def require_columns(rows: pd.DataFrame, path: Path, wanted: Collection[str]) -> None:
+def told_by(rows: pd.DataFrame, columns: Columns) -> tuple[str, ...]:
+    """The attributes that a table has a column for."""
+    return tuple(name for name in ATTRIBUTES if getattr(columns, name) in rows)
+
+
+def require_columns(rows: pd.DataFrame, path: Place, wanted: Collection[str]) -> None:
     """Refuse a table that lacks a column.
 
     Raises:
@@ -140,7 +166,7 @@ def with_attributes(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{column: None for column in ATTRIBUTES if column not in table})
 
 
-def split_names(column: pd.Series | None, path: Path, rows: int) -> pd.Series:
+def split_names(column: pd.Series | None, path: Place, rows: int) -> pd.Series:
     """train, validation or test for every row; null where unknown.
 
     Raises:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,64 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.lib.errors import DataError
+from components.lib.places import Place, Remote, copy_to
+
+
+@contextmanager
+def record_here(path: Place, *annotators: str, signals: bool = True) -> Iterator[Path]:
+    """A record under a path of this machine: itself, or a copy of its files that goes after.
+
+    Args:
+        path: of the record, without extension.
+        annotators: extensions of the annotations that are read, too.
+        signals: whether the signals are read; without them their header must say how long they are.
+
+    Raises:
+        ServerError: it lies on a server that fails. A file that isn't there is left to whoever reads the record.
+    """
+    if isinstance(path, Path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="medpipe-") as folder:
+        copy = Path(folder) / path.name
+        _copy_record(path, copy, signals=signals)
+        for annotator in annotators:
+            _copy(path.with_name(f"{path.name}.{annotator}"), copy.with_name(f"{path.name}.{annotator}"))
+        try:
+            yield copy
+        except DataError as error:  # told of the place that people know
+            where = error.where.replace(folder, str(path.parent))
+            raise DataError(where, expected=error.expected, found=error.found, todo=error.todo) from None
+
+
+def _copy_record(path: Remote, copy: Path, *, signals: bool) -> None:
+    """A record's header, and what it names: signals, or the records that it is made of."""
+    import wfdb
+
+    _copy(path.with_name(f"{path.name}.hea"), copy.with_name(f"{copy.name}.hea"))
+    try:
+        header: Any = wfdb.rdheader(str(copy))
+    except Exception:  # wfdb raises whatever its parsing runs into; whoever reads the record will say more
+        return
+    if not signals and header.sig_len is not None:
+        return
+    parts = {name for name in getattr(header, "seg_name", None) or () if name not in ("~", path.name)}
+    names = {name for name in getattr(header, "file_name", None) or () if name and name != "~"}
+    for name in sorted(parts | names):
+        if Path(name).name != name:  # a header can't send anybody out of the folder
+            continue
+        if name in parts:
+            _copy_record(path.with_name(name), copy.with_name(name), signals=True)
+        else:
+            _copy(path.with_name(name), copy.with_name(name))
+
+
+def _copy(place: Remote, copy: Path) -> None:
+    if not copy.exists():
+        try:
+            copy_to(place, copy)
+        except (FileNotFoundError, IsADirectoryError):
+            return
 
 
 def header_of(path: Path) -> tuple[float, int]:

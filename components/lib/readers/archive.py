@@ -1,23 +1,46 @@
 """A .zip, .tar or .tar.gz of what the folder reader reads: an index table inside, or one folder per class.
 
+What an index has a column for comes from it; of DICOM files the rest comes from the headers, as with the reader
+`dicom`: patient, study, date, sex, age, and the site as a keyed pseudonym. See `_dicom_headers.py` for what is read.
+
 Nothing is unpacked to a disk; each picture is read out of the archive when it is asked for. An archive with an entry
 that leads outside, is a link, a device, encrypted, a bomb or of a name that stands there twice is refused as a whole.
 A .tar.gz has to be looked through by every process that reads it, at some 200 MB a second; a .zip or .tar hasn't.
+
+On S3 or a web server, which must send parts of a file, a .zip is the one to use: of it the list of names is fetched,
+and each picture when its turn comes. A .tar costs a request for each file in it; a .tar.gz is fetched whole by each
+process.
 """
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import PurePosixPath
 from typing import ClassVar, Literal
 
 import pandas as pd
 from pydantic import field_validator
 
 from components.lib.errors import DataError, Unusable
-from components.lib.readers._archives import open_archive
-from components.lib.readers._tables import read_table
-from components.lib.readers.base import Inputs, Load, Source, Targets
-from components.lib.readers.folder import FolderColumns, from_index, from_names, leads_outside
+from components.lib.kinds._dicom import is_dicom, only_unusable, parsed
+from components.lib.parallel import each_sample
+from components.lib.places import Place
+from components.lib.progress import progress
+from components.lib.readers._archives import Packed, open_archive
+from components.lib.readers._dicom_headers import (
+    BURNED_IN_TAGS,
+    Header,
+    SiteFrom,
+    described,
+    header_in,
+    refuse_burned_in,
+)
+from components.lib.readers._tables import read_table, told_by
+from components.lib.readers.base import ATTRIBUTES, Inputs, Load, Source, Targets
+from components.lib.readers.folder import NOT_READ, READ, FolderColumns, from_index, from_names, leads_outside
+
+PLAIN = (READ | NOT_READ) - {".dcm", ".dicom"}
+"""Pictures that have no such header."""
 
 
 class PackedFolder(Source):
@@ -30,6 +53,11 @@ class PackedFolder(Source):
     """Table inside the archive, .csv or .parquet; null: class folders."""
     columns: FolderColumns = FolderColumns()
     """Column names of the index."""
+    site: SiteFrom | None = "institution"
+    """What the site of DICOM files is taken from where the index has no column for it, as a keyed pseudonym; null:
+    unknown."""
+    burned_in: Literal["reject", "keep"] = "reject"
+    """DICOM pictures with likely burned-in text: left out with the reason, or taken as they are."""
 
     raw_type: ClassVar[type] = bytes
 
@@ -40,7 +68,7 @@ class PackedFolder(Source):
             raise ValueError("a relative path of a folder inside the archive")
         return inside
 
-    def samples(self, raw: Path, inputs: Inputs, targets: Targets) -> pd.DataFrame:
+    def samples(self, raw: Place, inputs: Inputs, targets: Targets) -> pd.DataFrame:
         """One row a file, sorted by path; files are named relative to `inside`."""
         archive = open_archive(raw)
         start = self._start
@@ -54,7 +82,7 @@ class PackedFolder(Source):
                 todo="correct source.inside in the task file",
             )
         if not self.index:
-            return from_names(names, raw, targets)
+            return self._with_headers(archive, from_names(names, raw, targets), ())
         path = raw / f"{start}{self.index}"  # for its suffix, and for errors
         if self.index not in names:
             raise DataError(
@@ -69,18 +97,50 @@ class PackedFolder(Source):
             raise DataError(
                 str(path), expected="an index that can be read", found=str(reason), todo="pack it anew"
             ) from None
-        return from_index(rows, path, self.columns, targets, names.__contains__, lambda: sorted(names))
+        table = from_index(rows, path, self.columns, targets, names.__contains__, lambda: sorted(names))
+        return self._with_headers(archive, table, told_by(rows, self.columns))
 
-    def opener(self, raw: Path, inputs: Inputs) -> Load:
-        """Reads one file's bytes out of the archive; also Unusable for one that is damaged."""
+    def _with_headers(self, archive: Packed, table: pd.DataFrame, told: tuple[str, ...]) -> pd.DataFrame:
+        """The table, and what the headers of DICOM files say beyond what the index tells."""
+        files = [file for file in table["file"] if PurePosixPath(file).suffix.lower() not in PLAIN]
+        read = each_sample(partial(_header, archive, self._start), files)
+        found = [one for one in progress(read, "headers", total=len(files)) if one]
+        if not found:
+            return table
+        site = None if "site" in told else self.site
+        headers = described(found, site=site, public_key=self.public_key).set_index("file")
+        names = [name for name in (*ATTRIBUTES, "device") if name not in ("split", *told)]
+        return table.assign(**{name: table["file"].map(headers[name].to_dict()).astype("object") for name in names})
+
+    def opener(self, raw: Place, inputs: Inputs) -> Load:
+        """Reads one file's bytes out of the archive; also Unusable for one that is damaged, or DICOM with likely
+        burned-in text."""
         archive, start = open_archive(raw), self._start
 
         def load(file: str, row: int) -> bytes:
-            return archive.read(f"{start}{file}")
+            content = archive.read(f"{start}{file}")
+            if self.burned_in == "reject" and is_dicom(content):
+                with only_unusable():
+                    refuse_burned_in(parsed(content, BURNED_IN_TAGS, stop_before_pixels=True))
+            return content
 
         return load
+
+    @property
+    def beside(self) -> str | None:
+        return None
 
     @property
     def _start(self) -> str:
         """What the names of the files begin with that count."""
         return f"{PurePosixPath(self.inside).as_posix()}/" if self.inside else ""
+
+
+def _header(archive: Packed, start: str, file: str) -> Header | None:
+    """One file's header; None for what is no DICOM file."""
+    try:
+        return header_in(archive.read(f"{start}{file}"), file)
+    except FileNotFoundError:
+        return None
+    except Unusable:
+        return Header(file)  # who reads the whole file will say what is wrong with it

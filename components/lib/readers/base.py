@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from components.lib.kinds import InputKind, TargetKind
 from components.lib.kinds.base import Raw
+from components.lib.places import Place, Remote, is_remote, place, refusal
 from components.lib.settings import Settings
 
 Load = Callable[[str, int], Raw]
@@ -23,7 +25,7 @@ ATTRIBUTES = ("patient", "split", "site", "sex", "age", "study", "date")
 
 
 class Columns(Settings):
-    """Names of the columns that say more of a sample; targets are found under their own names."""
+    """Names of the columns that say more of a sample, and of targets that the source calls otherwise."""
 
     patient: str | None = "patient"
     """Who the sample is of; null when nobody knows."""
@@ -39,6 +41,16 @@ class Columns(Settings):
     """Examination that a sample belongs to; no study stands on two sides. Forgotten after ingest."""
     date: str | None = None
     """When the sample was taken, as 2024-01-31 or 20240131, for `split.method: time`. Forgotten after ingest."""
+    targets: dict[str, str] = Field(default_factory=dict)
+    """Target to its column, where it isn't called like the target: {outcome: Outcome}."""
+
+    def __hash__(self) -> int:
+        """Pydantic's own would stumble over the mapping, and what is read once a process is remembered by settings."""
+        return hash(self.model_dump_json())
+
+    def of(self, target: str) -> str:
+        """The column of a target."""
+        return self.targets.get(target, target)
 
 
 class Source(Settings, ABC):
@@ -46,7 +58,8 @@ class Source(Settings, ABC):
 
     reader: str
     path: str
-    """File or folder; relative paths start at the workspace."""
+    """File or folder, relative paths start at the workspace; or s3://bucket/prefix, https://host/file. Who may read a
+    server's data is told by the environment (docs/data.md), never here."""
     key_fingerprint: str | None = None
     """Fingerprint of the key that pseudonymises patients; another key is an error. Null: not pinned."""
     public_key: bool = False
@@ -57,8 +70,30 @@ class Source(Settings, ABC):
     raw_type: ClassVar[type]
     """What it reads a sample as; the input's kind must take it."""
 
+    @field_validator("path")
+    @classmethod
+    def _can_be_read(cls, path: str) -> str:
+        problem = refusal(path)
+        if problem:  # pydantic's own words would repeat the value, with the secret that may be in it
+            context = {"key": "source.path", "expected": problem[0], "found": problem[1]}
+            raise PydanticCustomError("task", "{key}: expected {expected}, found {found}", context)
+        return path
+
+    @property
+    def watched(self) -> str:
+        """What tells whether the raw data changed: they themselves, or the index of files on a web server."""
+        raw = place(self.path) if is_remote(self.path) else None
+        index = self.beside
+        return str(raw / index) if index and isinstance(raw, Remote) and not raw.lists else self.path
+
+    @property
+    def beside(self) -> str | None:
+        """The file below `path` that says which others there are, if there is one."""
+        index: str | None = getattr(self, "index", None)
+        return index
+
     @abstractmethod
-    def samples(self, raw: Path, inputs: Inputs, targets: Targets) -> pd.DataFrame:
+    def samples(self, raw: Place, inputs: Inputs, targets: Targets) -> pd.DataFrame:
         """One row a sample.
 
         Args:
@@ -69,17 +104,20 @@ class Source(Settings, ABC):
         Returns:
             columns file (relative to raw), row (place inside the file, 0 where a file is one sample), patient, split,
             site, sex, age, study, date (null = unknown), and one column per target as the raw data have it (null =
-            unknown).
+            unknown). Where something can't be used at all, also `refused`: the reason, free of names, null elsewhere.
+            Such a row goes to rejected.parquet with its `place`, and is never opened.
 
         Raises:
             DataError: the data as a whole can't be read or lack something.
+            ServerError: they lie on a server that fails.
         """
 
     @abstractmethod
-    def opener(self, raw: Path, inputs: Inputs) -> Load:
+    def opener(self, raw: Place, inputs: Inputs) -> Load:
         """A function that reads one sample, for hashing and cleaning; called from several threads.
 
-        It raises OSError for a file that isn't there, and Unusable for a sample that can't be read.
+        It raises OSError for a file that isn't there, Unusable for a sample that can't be read, and ServerError where a
+        server fails.
         """
 
     def place(self, file: str, row: int) -> str:

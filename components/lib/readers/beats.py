@@ -4,14 +4,17 @@
     train.csv, validation.csv, test.csv         in a folder: the splits are given (val.csv will do)
 
 This is how beats of MIT-BIH are often passed on: 187 values at 125 Hz, scaled to 0..1, then the number of the class.
-The label is the name of a class, or the number k of the k-th one, from 0. Patients are unknown.
+The label is the name of a class, or the number k of the k-th one, from 0. Patients are unknown. On S3 or a web server,
+each file is copied to this machine while it is read.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import threading
-from pathlib import Path
+import weakref
+from contextlib import nullcontext
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -21,6 +24,7 @@ from pydantic import Field
 from components.lib.errors import DataError, Unusable
 from components.lib.kinds import TargetKind
 from components.lib.kinds.signal import Waveform
+from components.lib.places import Place, Remote, held
 from components.lib.readers._tables import known_text, with_attributes
 from components.lib.readers.base import Inputs, Load, Source, Targets
 
@@ -43,7 +47,7 @@ class Beats(Source):
 
     raw_type: ClassVar[type] = Waveform
 
-    def samples(self, raw: Path, inputs: Inputs, targets: Targets) -> pd.DataFrame:
+    def samples(self, raw: Place, inputs: Inputs, targets: Targets) -> pd.DataFrame:
         """One row a line that isn't blank, in the order of the files; `row` counts the lines from 0."""
         if len(targets) != 1:
             raise DataError(
@@ -63,7 +67,7 @@ class Beats(Source):
             }))  # fmt: skip
         return with_attributes(pd.concat(frames, ignore_index=True))
 
-    def opener(self, raw: Path, inputs: Inputs) -> Load:
+    def opener(self, raw: Place, inputs: Inputs) -> Load:
         """Reads one line as a signal; where lines start is looked up once a file."""
         lock = threading.Lock()
         found: dict[str, _Lines] = {}
@@ -77,6 +81,10 @@ class Beats(Source):
 
         return load
 
+    @property
+    def beside(self) -> str | None:
+        return None if self.path.lower().endswith(".csv") else "train.csv"
+
     def place(self, file: str, row: int) -> str:
         return f"{file}, row {row + 1}" if file in SPLIT_FILES else f"row {row + 1}"
 
@@ -84,28 +92,34 @@ class Beats(Source):
 class _Lines:
     """Where the lines of a file are, and what stands last in each; the file itself stays on disk."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         lengths, last, rows = [], [], []
-        with path.open("rb") as file:
+        self._copy = held(path) if isinstance(path, Remote) else None
+        with nullcontext(self._copy) if self._copy else path.open("rb") as file:
             for number, line in enumerate(file):
                 lengths.append(len(line))
                 if line.strip():
                     rows.append(number)
                     last.append(line.rpartition(b",")[2].strip())
         self.path, self.last, self.rows = path, last, np.array(rows, np.int64)
+        if self._copy:
+            weakref.finalize(self, self._copy.close)
         self._ends = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
 
     def line(self, row: int) -> bytes:
         """One line by its number from 0, without its end."""
         if not 0 <= row < len(self._ends) - 1:
             raise Unusable("unreadable: the file has no such line any more")
+        start, size = int(self._ends[row]), int(self._ends[row + 1] - self._ends[row])
+        if self._copy is not None:
+            return os.pread(self._copy.fileno(), size, start).removeprefix(BYTE_ORDER_MARK).strip()
         with self.path.open("rb") as file:
-            file.seek(int(self._ends[row]))
-            line = file.read(int(self._ends[row + 1] - self._ends[row]))
+            file.seek(start)
+            line = file.read(size)
         return line.removeprefix(BYTE_ORDER_MARK).strip()
 
 
-def _files(raw: Path) -> list[tuple[Path, str | None]]:
+def _files(raw: Place) -> list[tuple[Place, str | None]]:
     """The files to read, with the split of each.
 
     Raises:
@@ -125,7 +139,7 @@ def _files(raw: Path) -> list[tuple[Path, str | None]]:
     return list(found)
 
 
-def _check_first(path: Path, lines: _Lines) -> None:
+def _check_first(path: Place, lines: _Lines) -> None:
     """Refuse a file without lines, one whose first line is a header, and one that is no CSV."""
     fields = lines.line(int(lines.rows[0])).split(b",") if len(lines.rows) else []
     numbers = [_number(field) for field in fields[:-1]]

@@ -8,13 +8,15 @@ are left out and counted. What an index has a column for comes from it, for ever
 patient is PatientID with its issuer, study and date are those of the study, site is the institution as a keyed
 pseudonym, age in years, at most 90. See `_dicom_headers.py` for what is read, and DICOM PS3.15 Annex E for why it is no
 more.
+
+The folder may lie on S3, or on a web server with an index whose key is `path`. Of a file the header alone is fetched
+first, then the file.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal
 
 import pandas as pd
@@ -22,20 +24,18 @@ import pandas as pd
 from components.lib.errors import DataError, Unusable
 from components.lib.kinds._dicom import is_dicom, only_unusable, parsed
 from components.lib.kinds._volumes import Volume
-from components.lib.pseudonyms import PUBLIC_KEY, load_key, pseudonym
-from components.lib.readers._dicom_headers import BURNED_IN_TAGS, Header, SiteFrom, headers, refuse_burned_in
+from components.lib.places import Place, Remote
+from components.lib.readers._dicom_headers import BURNED_IN_TAGS, Header, SiteFrom, described, headers, refuse_burned_in
 from components.lib.readers._listed import (
     SEPARATOR,
-    check_folder,
     check_inside,
     files_below,
     from_folders,
     one_target,
     read_index,
 )
-from components.lib.readers._tables import with_attributes
 from components.lib.readers.base import ATTRIBUTES, Columns, Inputs, Load, Source, Targets
-from components.lib.readers.folder import read_file
+from components.lib.readers.folder import check_folder, read_file
 
 Key = Literal["path", "StudyInstanceUID", "SeriesInstanceUID", "AccessionNumber", "PatientID"]
 HEADER_FIELDS = {
@@ -45,7 +45,7 @@ HEADER_FIELDS = {
 
 
 class DicomColumns(Columns):
-    """Names of the columns of an index; targets are found under their own names."""
+    """Names of the columns of an index."""
 
     key: str | None = None
     """What a row is about; null: the column is named as `key` says (path, StudyInstanceUID …)."""
@@ -68,9 +68,9 @@ class DicomSource(Source, ABC):
     burned_in: Literal["reject", "keep"] = "reject"
     """Pictures with likely burned-in text: left out with the reason, or taken as they are."""
 
-    def samples(self, raw: Path, inputs: Inputs, targets: Targets) -> pd.DataFrame:
+    def samples(self, raw: Place, inputs: Inputs, targets: Targets) -> pd.DataFrame:
         """One row a sample, sorted by path; also DataError for an index that names a file twice or lacks columns."""
-        check_folder(raw, "DICOM files")
+        check_folder(raw, "DICOM files", self.index if self.key == "path" else None)
         table = self._from_index(raw, targets) if self.index else self._from_folders(raw, one_target(targets))
         table = self._grouped(table, list(targets))
         if table.empty:
@@ -80,14 +80,14 @@ class DicomSource(Source, ABC):
                 found="none",
                 todo="check source.path and source.index in the task file",
             )
-        columns = ["file", *ATTRIBUTES, *targets]
+        columns = ["file", *ATTRIBUTES, "device", *targets]
         return table[columns].assign(row=0).sort_values("file", kind="stable", ignore_index=True)
 
     def _grouped(self, table: pd.DataFrame, targets: list[str]) -> pd.DataFrame:
         """Files to samples."""
         return table
 
-    def _from_folders(self, raw: Path, target: str) -> pd.DataFrame:
+    def _from_folders(self, raw: Place, target: str) -> pd.DataFrame:
         found = headers(raw, _without_directory(files_below(raw)))
         table = self._described(_pictures(found), ())
         named = [from_folders(file) for file in table["file"]]
@@ -95,7 +95,7 @@ class DicomSource(Source, ABC):
         table[target] = [name for _, name in named]
         return table
 
-    def _from_index(self, raw: Path, targets: Targets) -> pd.DataFrame:
+    def _from_index(self, raw: Place, targets: Targets) -> pd.DataFrame:
         path = raw / str(self.index)
         listed, told = read_index(path, {"key": self.columns.key or self.key}, targets, self.columns)
         if self.key == "path":
@@ -121,14 +121,7 @@ class DicomSource(Source, ABC):
 
     def _described(self, found: list[Header], told: tuple[str, ...]) -> pd.DataFrame:
         """One row a file, its attributes from its header but for those that an index tells."""
-        names = [field.name for field in dataclasses.fields(Header)]
-        table = pd.DataFrame([dataclasses.asdict(one) for one in found], columns=names).astype("object")
-        if self.site is not None and "site" not in told and table[self.site].notna().any():
-            key = PUBLIC_KEY if self.public_key else load_key()
-            table["site"] = table[self.site].map(
-                lambda name: f"site-{pseudonym(key, f'site {name.casefold()}')[:8]}", na_action="ignore"
-            )
-        return with_attributes(table)
+        return described(found, site=None if "site" in told else self.site, public_key=self.public_key)
 
 
 class DicomFiles(DicomSource):
@@ -138,7 +131,7 @@ class DicomFiles(DicomSource):
 
     raw_type: ClassVar[type] = bytes
 
-    def opener(self, raw: Path, inputs: Inputs) -> Load:
+    def opener(self, raw: Place, inputs: Inputs) -> Load:
         """Reads one file's bytes; also Unusable for likely burned-in text."""
 
         def load(file: str, row: int) -> bytes:
@@ -160,7 +153,7 @@ class DicomSeries(DicomSource):
 
     raw_type: ClassVar[type] = Volume
 
-    def opener(self, raw: Path, inputs: Inputs) -> Load:
+    def opener(self, raw: Place, inputs: Inputs) -> Load:
         """Reads the slices of one series as a volume."""
         from components.lib.readers._dicom_series import volume_of
 
@@ -180,7 +173,7 @@ class DicomSeries(DicomSource):
         torn = 0
         kept = table[~alone]
         for _, group in kept.groupby(kept["series"].fillna("").where(kept["file"] != "", kept.index.astype("str"))):
-            row: dict[str, Any] = {name: _first(group[name]) for name in (*ATTRIBUTES, *targets)}
+            row: dict[str, Any] = {name: _first(group[name]) for name in (*ATTRIBUTES, "device", *targets)}
             torn += any(group[name].nunique() > 1 for name in ("patient", "split", *targets))
             rows.append({"file": SEPARATOR.join(sorted(group["file"])), **row})
         if torn:
@@ -190,10 +183,10 @@ class DicomSeries(DicomSource):
                 found=f"several, for {torn} of {len(rows)} series",
                 todo="correct the index, or sort each series into one folder",
             )
-        return pd.DataFrame(rows, columns=["file", *ATTRIBUTES, *targets])
+        return pd.DataFrame(rows, columns=["file", *ATTRIBUTES, "device", *targets])
 
 
-def _content(raw: Path, file: str) -> bytes:
+def _content(raw: Place, file: str) -> bytes:
     """A file's bytes.
 
     Raises:
@@ -218,11 +211,11 @@ def _pictures(found: list[Header]) -> list[Header]:
     return kept
 
 
-def _listed(raw: Path, names: list[str]) -> tuple[list[Header], list[int]]:
+def _listed(raw: Place, names: list[str]) -> tuple[list[Header], list[int]]:
     """Headers of the files that an index names, and the row of each; a folder stands for the pictures below it."""
     found: list[Header] = []
     rows: list[int] = []
-    folders = {row for row, name in enumerate(names) if (raw / name).is_dir()}
+    folders = _folders(raw, names)
     files = [row for row in range(len(names)) if row not in folders]
     found += headers(raw, [PurePosixPath(names[row]).as_posix() for row in files], every=True)
     rows += files
@@ -235,7 +228,16 @@ def _listed(raw: Path, names: list[str]) -> tuple[list[Header], list[int]]:
     return found, rows
 
 
-def _check_once(path: Path, extra: int, what: str) -> None:
+def _folders(raw: Place, names: list[str]) -> set[int]:
+    """The rows that name a folder. S3 is asked once for all; a web server has none."""
+    if not isinstance(raw, Remote):
+        return {row for row, name in enumerate(names) if (raw / name).is_dir()}
+    below = raw.names_below() if raw.lists else []
+    there = {str(parent) for name in below for parent in PurePosixPath(name).parents}
+    return {row for row, name in enumerate(names) if PurePosixPath(name).as_posix() in there}
+
+
+def _check_once(path: Place, extra: int, what: str) -> None:
     if extra:
         raise DataError(
             str(path),

@@ -7,7 +7,7 @@
 Subfolders below a class are read too, and so are links to folders, each folder once; what is hidden (`.name`, and what
 a Mac packs into `__MACOSX`) is not. Files are named relative to the folder, with "/" between the parts. A path of the
 index that isn't there is taken for the one file that differs in capitals, in how accents are composed, or in "\\" for
-"/".
+"/". The folder may lie on S3, or with an index on a web server, where paths are taken as they are written.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import ClassVar, Literal
 import pandas as pd
 
 from components.lib.errors import DataError, Unusable
+from components.lib.places import Place, Remote
 from components.lib.readers._tables import SPLIT_NAMES, index_of, read_table, with_attributes
 from components.lib.readers.base import Columns, Inputs, Load, Source, Targets
 
@@ -39,7 +40,7 @@ NAMED_AT_MOST = 5
 
 
 class FolderColumns(Columns):
-    """Names of the columns of an index table; targets are found under their own names."""
+    """Names of the columns of an index table."""
 
     path: str = "path"
     """Path of the file, relative to the table."""
@@ -56,52 +57,74 @@ class Folder(Source):
 
     raw_type: ClassVar[type] = bytes
 
-    def samples(self, raw: Path, inputs: Inputs, targets: Targets) -> pd.DataFrame:
+    def samples(self, raw: Place, inputs: Inputs, targets: Targets) -> pd.DataFrame:
         """One row a file, sorted by path.
 
         Also DataError for a path that leaves the folder, a file that stands twice in the index, and a folder that
         can't be listed.
         """
-        if not raw.is_dir():
-            raise DataError(
-                str(raw),
-                expected="a folder of pictures",
-                found="a file" if raw.exists() else "no such folder",
-                todo="set source.path in the task file, or make the data first",
-            )
+        check_folder(raw, "pictures", self.index)
         if not self.index:
             return from_names(names_below(raw), raw, targets)
         path = raw / self.index
         rows = read_table(path)
-        return from_index(
-            rows, path, self.columns, targets, lambda name: os.path.lexists(raw / name), partial(names_below, raw)
-        )
+        return from_index(rows, path, self.columns, targets, _there(raw), partial(names_below, raw))
 
-    def opener(self, raw: Path, inputs: Inputs) -> Load:
+    def opener(self, raw: Place, inputs: Inputs) -> Load:
         """Reads one file's bytes; also Unusable for one that is there and can't be read, or is no plain file."""
 
-        def load(file: str, row: int) -> bytes:
-            return read_file(raw / file)
+        if isinstance(raw, Remote):
+            return lambda file, row: read_file(raw / file)
+        # As text: to make a path costs more than to read a small film.
+        return lambda file, row: read_file(f"{raw}{os.sep}{file}")
 
-        return load
+
+def check_folder(raw: Place, of: str, index: str | None) -> None:
+    """Refuse what is no folder, and a folder that can't be listed where no index names its files.
+
+    Raises:
+        DataError: it is a file, isn't there, or lies on a web server and has no index.
+    """
+    if isinstance(raw, Remote) and not raw.lists:
+        if index is None:
+            raw.names_below()  # which says what to do
+        return
+    if not raw.is_dir():
+        raise DataError(
+            str(raw),
+            expected=f"a folder of {of}",
+            found="a file" if raw.exists() else "no such folder",
+            todo="set source.path in the task file, or make the data first",
+        )
 
 
-def read_file(path: Path) -> bytes:
+def _there(raw: Place) -> Callable[[str], bool]:
+    """Whether there is a file of a relative path. S3 is asked once for all; a web server when the file is read."""
+    if isinstance(raw, Remote):
+        return {*raw.names_below()}.__contains__ if raw.lists else lambda name: True
+    return lambda name: os.path.lexists(raw / name)
+
+
+def read_file(path: Place | str) -> bytes:
     """A file's bytes.
 
     Raises:
         OSError: it isn't there, or the machine fails.
         Unusable: it can't be read, is no plain file, or too large for a picture.
+        ServerError: it lies on a server that fails.
     """
     try:
-        told = path.stat()
+        told = path.stat() if isinstance(path, Remote) else os.stat(path)  # noqa: PTH116  it may be text
         if stat.S_ISDIR(told.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(told.st_mode):  # to read from a pipe would wait for ever
             raise Unusable("unreadable: no plain file")
         if told.st_size > LARGEST:
             raise Unusable(f"too large: a file of at most {LARGEST // 1_000_000} MB is read")
-        return path.read_bytes()
+        if isinstance(path, Remote):
+            return path.read_bytes(told.st_size)
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  likewise
+            return file.read()
     except OSError as error:
         if error.errno not in OF_THE_FILE:
             raise
@@ -130,12 +153,14 @@ def is_hidden(part: str) -> bool:
     return part.startswith(".") or part == "__MACOSX"
 
 
-def names_below(folder: Path) -> list[str]:
+def names_below(folder: Place) -> list[str]:
     """Relative paths of all files below a folder that aren't hidden; every folder once, whatever links lead to it.
 
     Raises:
         DataError: a folder that can't be listed: nobody knows what is missing then.
     """
+    if isinstance(folder, Remote):
+        return [name for name in folder.names_below() if not any(map(is_hidden, PurePosixPath(name).parts))]
     names: list[str] = []
     seen: set[tuple[int, int]] = set()
     plain, linked = [""], list[str]()
@@ -172,7 +197,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def from_names(names: Iterable[str], where: Path, targets: Targets) -> pd.DataFrame:
+def from_names(names: Iterable[str], where: Place, targets: Targets) -> pd.DataFrame:
     """The index of pictures whose folders say their class, as `Source.samples` returns it.
 
     Args:
@@ -211,7 +236,7 @@ def from_names(names: Iterable[str], where: Path, targets: Targets) -> pd.DataFr
 
 
 def from_index(
-    rows: pd.DataFrame, path: Path, columns: FolderColumns, targets: Targets,
+    rows: pd.DataFrame, path: Place, columns: FolderColumns, targets: Targets,
     exists: Callable[[str], bool], everything: Callable[[], Iterable[str]],
 ) -> pd.DataFrame:  # fmt: skip
     """The index of pictures that a table names, as `Source.samples` returns it.
@@ -273,7 +298,7 @@ def _spelling(name: str) -> str:
     return unicodedata.normalize("NFC", name.replace("\\", "/")).casefold()
 
 
-def _finished(table: pd.DataFrame, where: Path) -> pd.DataFrame:
+def _finished(table: pd.DataFrame, where: Place) -> pd.DataFrame:
     if table.empty:
         raise DataError(
             str(where),

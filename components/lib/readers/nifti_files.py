@@ -5,14 +5,15 @@
     name.nii.gz, name_seg.nii.gz    without an index: a volume and its mask (or name_mask), in one folder
 
 Without an index a patient is known where names follow BIDS: sub-<label>. Volumes are turned to run to the right, the
-front and the head, as their header says, and refused where it doesn't. Format: Cox et al., NIfTI-1, 2004; BIDS:
+front and the head, as their header says, and refused where it doesn't. The folder may lie on S3, or with an index on a
+web server; each volume is then copied here for as long as it is read. Format: Cox et al., NIfTI-1, 2004; BIDS:
 Gorgolewski et al. 2016, doi:10.1038/sdata.2016.44.
 """
 
 from __future__ import annotations
 
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
 import pandas as pd
@@ -20,9 +21,9 @@ from pydantic import Field
 
 from components.lib.errors import DataError
 from components.lib.kinds._volumes import Volume, resampled
+from components.lib.places import Place
 from components.lib.readers._listed import (
     SEPARATOR,
-    check_folder,
     check_inside,
     files_below,
     from_folders,
@@ -31,6 +32,7 @@ from components.lib.readers._listed import (
 )
 from components.lib.readers._tables import with_attributes
 from components.lib.readers.base import ATTRIBUTES, Columns, Inputs, Load, Source, Targets
+from components.lib.readers.folder import check_folder
 
 Millimetres = Annotated[float, Field(gt=0.01, le=100)]
 SUFFIXES = (".nii", ".nii.gz")
@@ -39,7 +41,7 @@ SUBJECT = re.compile(r"(?:^|[/_])sub-([A-Za-z0-9]+)(?=[/_.]|$)")
 
 
 class NiftiColumns(Columns):
-    """Names of the columns of an index; targets are found under their own names."""
+    """Names of the columns of an index."""
 
     path: str = "path"
     """Path of the volume, relative to the folder."""
@@ -60,9 +62,9 @@ class NiftiFiles(Source):
 
     raw_type: ClassVar[type] = Volume
 
-    def samples(self, raw: Path, inputs: Inputs, targets: Targets) -> pd.DataFrame:
+    def samples(self, raw: Place, inputs: Inputs, targets: Targets) -> pd.DataFrame:
         """One row a volume, sorted by path; also DataError for an index that leads outside or names a volume twice."""
-        check_folder(raw, "NIfTI volumes")
+        check_folder(raw, "NIfTI volumes", self.index)
         table = self._from_index(raw, targets) if self.index else _from_folders(raw, targets)
         if table.empty:
             raise DataError(
@@ -74,7 +76,7 @@ class NiftiFiles(Source):
         table = table[["file", *ATTRIBUTES, *targets]].assign(row=0)
         return table.sort_values("file", kind="stable", ignore_index=True)
 
-    def opener(self, raw: Path, inputs: Inputs) -> Load:
+    def opener(self, raw: Place, inputs: Inputs) -> Load:
         """Reads a volume, and its mask where `file` names one behind a line break."""
         from components.lib.readers._nifti_volumes import read_volume
 
@@ -85,7 +87,7 @@ class NiftiFiles(Source):
 
         return load
 
-    def _from_index(self, raw: Path, targets: Targets) -> pd.DataFrame:
+    def _from_index(self, raw: Place, targets: Targets) -> pd.DataFrame:
         path = raw / str(self.index)
         needed = {"file": self.columns.path, **({"mask": self.columns.mask} if self.columns.mask else {})}
         table, _ = read_index(path, needed, targets, self.columns)
@@ -105,7 +107,7 @@ class NiftiFiles(Source):
         return table
 
 
-def _from_folders(raw: Path, targets: Targets) -> pd.DataFrame:
+def _from_folders(raw: Place, targets: Targets) -> pd.DataFrame:
     """One row a volume: its class by its folder, its mask by its name, its patient where BIDS names one."""
     target = one_target(targets)
     files = [file for file in files_below(raw) if file.lower().endswith(SUFFIXES)]

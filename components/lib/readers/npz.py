@@ -1,8 +1,8 @@
-"""MedMNIST archives: {train,val,test}_images and {train,val,test}_labels, (N,) or (N, 1).
+"""MedMNIST archives: {train,val,test}_images and {train,val,test}_labels, (N,) or (N, 1); val may be left out.
 
 Images are pictures (N, H, W) or (N, H, W, 1|3), or volumes (N, D, H, W), uint8 or uint16; whether volumes are taken is
 for the task's input to say. A last axis of 1 or 3 is one of colours. Label k is the k-th class of the task's one
-target. The archive names no patients; its splits are in the `split` column.
+target. The archive names no patients; its splits are in the `split` column. It may lie on S3 or a web server.
 Format: Yang et al., Scientific Data 2023, doi:10.1038/s41597-022-01721-8.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 import threading
 import zipfile
 import zlib
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -19,6 +18,7 @@ import pandas as pd
 
 from components.lib.errors import DataError
 from components.lib.kinds import Array, TargetKind
+from components.lib.places import Place
 from components.lib.readers.base import ATTRIBUTES, Inputs, Load, Source, Targets
 
 SPLIT_NAMES = {"train": "train", "val": "validation", "test": "test"}
@@ -31,7 +31,7 @@ class Archive(Source):
 
     raw_type: ClassVar[type] = np.ndarray
 
-    def samples(self, raw: Path, inputs: Inputs, targets: Targets) -> pd.DataFrame:
+    def samples(self, raw: Place, inputs: Inputs, targets: Targets) -> pd.DataFrame:
         """One row a picture or volume, in the archive's order.
 
         Also DataError for objects inside, a label without a class, and volumes where the input takes pictures.
@@ -45,7 +45,7 @@ class Archive(Source):
             )
         ((name, target),) = targets.items()
         frames = []
-        for prefix, split in SPLIT_NAMES.items():
+        for prefix, split in splits_of(raw).items():
             images, labels = read_array(raw, f"{prefix}_images"), read_array(raw, f"{prefix}_labels")
             _check_shape(images, inputs, f"{raw}, {prefix}_images")
             if labels.ndim == 2 and labels.shape[1] == 1:
@@ -64,7 +64,7 @@ class Archive(Source):
         table = pd.concat(frames, ignore_index=True)
         return table.assign(**{column: None for column in ATTRIBUTES if column not in table})
 
-    def opener(self, raw: Path, inputs: Inputs) -> Load:
+    def opener(self, raw: Place, inputs: Inputs) -> Load:
         """Reads one picture (H, W) or (H, W, C), or volume (D, H, W); each split is unpacked once a process."""
         unpacked: dict[str, Array] = {}
         unpacking = threading.Lock()
@@ -77,6 +77,16 @@ class Archive(Source):
             return picture
 
         return load
+
+
+def splits_of(raw: Place) -> dict[str, str]:
+    """Prefix of the arrays to split; without validation where the archive has neither array of it."""
+    try:
+        with raw.open("rb") as file, zipfile.ZipFile(file) as archive:
+            lacking = not {"val_images.npy", "val_labels.npy"} & {*archive.namelist()}
+    except (OSError, zipfile.BadZipFile):  # reading an array will say what is wrong
+        lacking = False
+    return {prefix: split for prefix, split in SPLIT_NAMES.items() if not (lacking and prefix == "val")}
 
 
 def _check_shape(images: Array, inputs: Inputs, where: str) -> None:
@@ -113,16 +123,16 @@ def _class_names(labels: Array, target: TargetKind, where: str) -> list[str]:
     return [classes[int(label)] for label in labels]
 
 
-def read_array(raw: Path, name: str) -> Array:
+def read_array(raw: Place, name: str) -> Array:
     """One array of the archive; nothing is ever unpickled.
 
     Raises:
         DataError: no archive, no such array, or objects inside.
     """
     try:
-        with zipfile.ZipFile(raw):  # a plain .npy would load as something else
+        with raw.open("rb") as file, zipfile.ZipFile(file):  # a plain .npy would load as something else
             pass
-        with np.load(raw, allow_pickle=False) as archive:
+        with raw.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if name not in archive:
                 raise DataError(
                     str(raw),

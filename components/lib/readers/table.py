@@ -1,7 +1,8 @@
 """A table with one sample a row: CSV (also gzipped) or Parquet.
 
 Columns are what the inputs of kind `table` name, one per target, and patient, split, site, sex, age where known; an
-input may also be sex or age. Cells of a CSV are text; numbers of a Parquet file stay numbers.
+input may also be sex or age. Cells of a CSV are text; numbers of a Parquet file stay numbers. The
+table may lie on S3 or a web server: it is fetched whole, by every process that reads it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import threading
 from collections import Counter
 from collections.abc import Collection
 from functools import lru_cache
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -21,7 +21,8 @@ from pydantic import Field, model_validator
 
 from components.lib.errors import DataError, Unusable
 from components.lib.kinds.table import Row, Table
-from components.lib.readers._tables import index_of, read_csv, require_columns
+from components.lib.places import Place, Remote
+from components.lib.readers._tables import header_line, index_of, read_csv, require_columns
 from components.lib.readers.base import ATTRIBUTES, Columns, Inputs, Load, Source, Targets
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -52,19 +53,20 @@ class TableFile(Source):
             raise ValueError(f"a table that ends in {', '.join(SUFFIXES)}; for one in a folder, its name as `file`")
         return self
 
-    def samples(self, raw: Path, inputs: Inputs, targets: Targets) -> pd.DataFrame:
+    def samples(self, raw: Place, inputs: Inputs, targets: Targets) -> pd.DataFrame:
         """One row a row; also DataError for a table without rows, and a target or patient that is an input, too."""
         numbers, words = _columns(inputs)
         self._refuse_leaks({*numbers, *words}, targets)
         path = self._path(raw)
-        table = self._read(path, [*numbers, *words, *targets])
+        answers = [self.columns.of(target) for target in targets]
+        table = self._read(path, [*numbers, *words, *answers])
         if not len(table):
             raise DataError(str(path), expected="at least one row", found="the names of the columns, and nothing below",
                             todo="check `source:` in the task file, and the table")  # fmt: skip
         for column in numbers:
             _as_number(table[column], path, column)
         attributes = (getattr(self.columns, attribute) for attribute in ATTRIBUTES)
-        wanted = [*words, *targets, *(column for column in attributes if column in table.column_names)]
+        wanted = [*words, *answers, *(column for column in attributes if column in table.column_names)]
         text = {column: _as_text(table[column], path, column).to_pandas().astype("str") for column in wanted}
         rows = pd.DataFrame(text, index=range(len(table)))
         if self.columns.split in rows:
@@ -72,7 +74,7 @@ class TableFile(Source):
         index = index_of(rows, path, {}, targets, self.columns).reset_index(drop=True)
         return index.assign(file=FILE, row=np.arange(len(index)))
 
-    def opener(self, raw: Path, inputs: Inputs) -> Load:
+    def opener(self, raw: Place, inputs: Inputs) -> Load:
         """Reads one row, the inputs' columns alone; the table itself is read once a process."""
         path, (numbers, words) = self._path(raw), _columns(inputs)
         opened: list[Cells] = []
@@ -102,20 +104,21 @@ class TableFile(Source):
         """Which row people call the first one with values."""
         return 1 if self._parquet else 2
 
-    def _path(self, raw: Path) -> Path:
+    def _path(self, raw: Place) -> Place:
         return raw / self.file if self.file else raw
 
     def _refuse_leaks(self, columns: Collection[str], targets: Targets) -> None:
-        for name in (*targets, self.columns.patient):
+        answers = {self.columns.of(target) for target in targets}
+        for name in (*answers, self.columns.patient):
             if name in columns:
                 raise DataError(
                     f"inputs, column {name}",
                     expected="no column that is a target or the patient",
-                    found="a target of this task" if name in targets else "the column of patients",
+                    found="a target of this task" if name in answers else "the column of patients",
                     todo="take it out of the input: a network would be told the answer, or the name",
                 )
 
-    def _read(self, path: Path, needed: Collection[str]) -> Any:
+    def _read(self, path: Place, needed: Collection[str]) -> Any:
         """The table as Arrow's, with the needed columns in it, once each; CSV as text."""
         if not path.is_file():
             found = "a folder; name the table in it by `source.file`" if path.is_dir() else "no such file"
@@ -125,8 +128,9 @@ class TableFile(Source):
             table = _read_parquet(path)
             names = table.column_names
         else:
-            rows = read_csv(path, self.separator)
-            names = self._header(path)
+            content = path.read_bytes() if isinstance(path, Remote) else None
+            rows = read_csv(path, self.separator, content=content)
+            names = header_line(path, self.separator, content)
             table = pa.table({name: pa.array(rows[name]) for name in map(str, rows.columns)})
         twice = sorted(name for name, count in Counter(names).items() if count > 1 and name in needed)
         if twice:
@@ -138,12 +142,9 @@ class TableFile(Source):
         require_columns(pd.DataFrame(columns=names), path, needed)
         return table
 
-    def _header(self, path: Path) -> list[str]:
-        """The first line, from which pandas would make "age" and "age.1" of two equal names."""
-        first = pd.read_csv(
-            path, sep=self.separator, dtype="str", encoding="utf-8-sig", keep_default_na=False, header=None, nrows=1
-        )
-        return [str(name) for name in first.iloc[0]]
+    @property
+    def beside(self) -> str | None:
+        return self.file
 
 
 def _columns(inputs: Inputs) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -155,7 +156,7 @@ def _columns(inputs: Inputs) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 @lru_cache(maxsize=1)
 def _cells(
-    source: TableFile, path: Path, seen: tuple[int, int], numbers: tuple[str, ...], words: tuple[str, ...]
+    source: TableFile, path: Place, seen: tuple[int, int], numbers: tuple[str, ...], words: tuple[str, ...]
 ) -> Cells:
     """The inputs' cells, as a row of them is cleaned; `seen` tells a changed file from one that was read."""
     table = source._read(path, [*numbers, *words])
@@ -165,16 +166,16 @@ def _cells(
     }
 
 
-def _read_parquet(path: Path) -> Any:
+def _read_parquet(path: Place) -> Any:
     try:
-        return pq.read_table(path)
+        return pq.read_table(pa.BufferReader(path.read_bytes()) if isinstance(path, Remote) else path)
     except (OSError, ValueError) as error:
         found = " ".join(str(error).split())[:160]
         todo = "check `source:` in the task file, and the table"
         raise DataError(str(path), expected="a Parquet table", found=found, todo=todo) from None
 
 
-def _as_number(cells: Any, path: Path, column: str) -> Any:
+def _as_number(cells: Any, path: Place, column: str) -> Any:
     """Numbers as float64, true as 1; text as it is."""
     kind = _plain(cells.type)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
@@ -186,7 +187,7 @@ def _as_number(cells: Any, path: Path, column: str) -> Any:
     raise _refused(path, column, "numbers, or text", cells)
 
 
-def _as_text(cells: Any, path: Path, column: str) -> Any:
+def _as_text(cells: Any, path: Place, column: str) -> Any:
     """Text; 1.0 becomes 1, a date 2020-12-31."""
     kind = _plain(cells.type)
     if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
@@ -199,7 +200,7 @@ def _plain(kind: Any) -> Any:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def _refused(path: Path, column: str, expected: str, cells: Any) -> DataError:
+def _refused(path: Place, column: str, expected: str, cells: Any) -> DataError:
     return DataError(
         f"{path}, column {column}",
         expected=expected,

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -26,11 +27,12 @@ from pydantic import Field
 from components.lib.errors import DataError, Unusable, nearest
 from components.lib.kinds import TargetKind
 from components.lib.kinds.signal import Signal, Waveform, read_record
+from components.lib.places import Place, Remote
 from components.lib.progress import progress
-from components.lib.readers._listed import check_folder
 from components.lib.readers._tables import index_of, read_csv, with_attributes
-from components.lib.readers._wfdb_files import annotations_of, header_of
+from components.lib.readers._wfdb_files import annotations_of, header_of, record_here
 from components.lib.readers.base import Columns, Inputs, Load, Source, Targets
+from components.lib.readers.folder import check_folder, names_below
 
 AAMI = {
     "N": ("N", "L", "R", "e", "j"), "S": ("A", "a", "J", "S"), "V": ("V", "E"), "F": ("F",), "Q": ("/", "f", "Q"),
@@ -70,42 +72,55 @@ class Records(Source):
 
     raw_type: ClassVar[type] = Waveform
 
-    def samples(self, raw: Path, inputs: Inputs, targets: Targets) -> pd.DataFrame:
+    def samples(self, raw: Place, inputs: Inputs, targets: Targets) -> pd.DataFrame:
         """One row a beat: `file` is the record without extension, `row` the sample number of the R peak.
 
-        Where no patient is known, the record stands for one. Says how many beats were left out, and why.
+        Where no patient is known, the record stands for one. Says how many beats were left out, and why. A record whose
+        header or annotations can't be read is one row that is refused; where that is so of all, it is a DataError.
         """
-        check_folder(raw, "WFDB records")
+        check_folder(raw, "WFDB records", self.beside)
         self._check_window(inputs)
         name = _target_of(targets)
+        if name in self.columns.targets:
+            raise DataError(
+                f"source.columns.targets.{name}",
+                expected="no column: annotations give this target",
+                found=self.columns.targets[name],
+                todo="take it out of the task file",
+            )
         groups = self._groups(targets[name])
         records = self._records(raw, {other: kind for other, kind in targets.items() if other != name})
-        beats = [self._beats(raw, file, groups) for file in progress(records["file"], "annotations")]
-        counts = [len(places) for places, _, _, _ in beats]
-        cut, other = sum(b[2] for b in beats), sum(b[3] for b in beats)
+        files = progress(records["file"], "annotations")
+        beats = [self._beats_or_problem(raw, file, number, groups) for number, file in enumerate(files, start=1)]
+        problems = [each.problem for each in beats if each.problem]
+        if len(problems) == len(beats):
+            raise problems[0]
+        count, cut, other = (sum(each) for each in zip(*[(b.count, b.cut, b.other) for b in beats], strict=True))
         print(
-            f"beats: {sum(counts):,} of {sum(counts) + cut + other:,}; left out: {cut:,} whose window reaches past an "
+            f"beats: {count:,} of {count + cut + other:,}; left out: {cut:,} whose window reaches past an "
             f"end of the record, {other:,} of no class"
         )
-        if not sum(counts):
+        if not count:
             raise DataError(
                 str(raw),
                 expected=f"beats of the classes {', '.join(groups)}",
                 found=f"none in {len(records)} records",
                 todo="check source.labels, source.annotator, source.before and source.after in the task file",
             )
-        table = records.iloc[np.repeat(np.arange(len(records)), counts)].reset_index(drop=True)
-        classes = np.array(list(groups), object)[np.concatenate([found for _, found, _, _ in beats])]
-        return table.assign(**{"row": np.concatenate([places for places, _, _, _ in beats]), name: classes})
+        table = records.iloc[np.repeat(np.arange(len(records)), [len(b.places) for b in beats])].reset_index(drop=True)
+        classes = np.array([*groups, None], object)[np.concatenate([b.classes for b in beats])]
+        table = table.assign(**{"row": np.concatenate([b.places for b in beats]), name: classes})
+        return table.assign(refused=_reasons(table["row"], beats)) if problems else table
 
-    def opener(self, raw: Path, inputs: Inputs) -> Load:
+    def opener(self, raw: Place, inputs: Inputs) -> Load:
         """Reads the window around one beat, all leads at the record's own rate; keeps the last few records."""
         lock = threading.Lock()
 
         @functools.lru_cache(maxsize=KEPT_RECORDS)
         def record(file: str) -> Waveform | FileNotFoundError | Unusable:
             try:
-                return read_record(raw / file)
+                with record_here(raw / file) as here:
+                    return read_record(here)
             except (FileNotFoundError, Unusable) as error:
                 return error.with_traceback(None)
 
@@ -123,6 +138,14 @@ class Records(Source):
             return Waveform(values, found.rate, found.leads, found.units)
 
         return load
+
+    @property
+    def beside(self) -> str | None:
+        return self.index or "RECORDS"
+
+    def place(self, file: str, row: int) -> str:
+        """Only a record that was refused as a whole has one: its number, the records sorted by name."""
+        return f"record {-row}, by name" if row < 0 else ""
 
     def _window(self, rate: float) -> tuple[int, int]:
         """Samples before the beat, and in the window."""
@@ -184,7 +207,7 @@ class Records(Source):
                 )
         return self.labels
 
-    def _records(self, raw: Path, others: Targets) -> pd.DataFrame:
+    def _records(self, raw: Place, others: Targets) -> pd.DataFrame:
         """One row a record, sorted: file, attributes, and the targets that don't come from annotations."""
         if self.index:
             path = raw / self.index
@@ -204,12 +227,18 @@ class Records(Source):
         table = table.assign(patient=table["patient"].fillna(table["file"]))
         return table.sort_values("file", kind="stable", ignore_index=True)
 
-    def _beats(
-        self, raw: Path, file: str, groups: dict[str, tuple[str, ...]]
-    ) -> tuple[NDArray[np.int64], NDArray[np.intp], int, int]:
-        """Sample numbers and classes (N,) of a record's beats; how many pass an end, how many are of no class."""
-        rate, length = header_of(raw / file)
-        sample, symbol, note = annotations_of(raw / file, self.annotator, rate)
+    def _beats_or_problem(self, raw: Place, file: str, number: int, groups: dict[str, tuple[str, ...]]) -> _Beats:
+        """A record's beats; where it can't be read, one place below 0 that stands for the record."""
+        try:
+            return self._beats(raw, file, groups)
+        except DataError as problem:
+            return _Beats(np.array([-number]), np.array([-1]), problem=problem)
+
+    def _beats(self, raw: Place, file: str, groups: dict[str, tuple[str, ...]]) -> _Beats:
+        """A record's beats; DataError where its header or its annotations can't be read."""
+        with record_here(raw / file, self.annotator, signals=False) as here:
+            rate, length = header_of(here)
+            sample, symbol, note = annotations_of(here, self.annotator, rate)
         beat = np.isin(symbol, list(BEATS))
         starts = (symbol == RHYTHM) & np.char.startswith(note, "(")
         rhythm = np.concatenate([[""], note[starts]])[np.searchsorted(sample[starts], sample[beat], side="right")]
@@ -220,7 +249,38 @@ class Records(Source):
         start, window = self._window(rate)
         inside = (sample >= start) & (sample - start + window <= length)
         kept = inside & (found >= 0)
-        return sample[kept], found[kept], int((~inside & (found >= 0)).sum()), int((found < 0).sum())
+        return _Beats(sample[kept], found[kept], int((~inside & (found >= 0)).sum()), int((found < 0).sum()))
+
+
+@dataclass(frozen=True, eq=False)
+class _Beats:
+    """Of one record."""
+
+    places: NDArray[np.int64]
+    """Sample numbers of the R peaks (N,)."""
+    classes: NDArray[np.intp]
+    """Positions of their classes (N,)."""
+    cut: int = 0
+    """How many more there are whose window passes an end."""
+    other: int = 0
+    """How many more are of no class."""
+    problem: DataError | None = None
+    """Why the record can't be read; then its one place is its number, the sign turned."""
+
+    @property
+    def count(self) -> int:
+        """Beats that are used."""
+        return 0 if self.problem else len(self.places)
+
+
+def _reasons(rows: pd.Series, beats: Sequence[_Beats]) -> pd.Series:
+    """Per row why the record was refused, null for a beat: of the error, what can't hold a name. Words of wfdb can."""
+    told = {
+        -number: f"unreadable: {each.problem.expected}: {each.problem.found.partition(':')[0]}"
+        for number, each in enumerate(beats, start=1)
+        if each.problem
+    }
+    return rows.map(told).astype("object")
 
 
 def _target_of(targets: Targets) -> str:
@@ -236,11 +296,13 @@ def _target_of(targets: Targets) -> str:
     return names[0]
 
 
-def _headers(raw: Path) -> list[str]:
+def _headers(raw: Place) -> list[str]:
+    if isinstance(raw, Remote):
+        return sorted(name.removesuffix(".hea") for name in names_below(raw) if name.endswith(".hea"))
     return sorted(p.relative_to(raw).with_suffix("").as_posix() for p in raw.rglob("[!.]*.hea"))
 
 
-def _check_paths(path: Path, files: pd.Series) -> None:
+def _check_paths(path: Place, files: pd.Series) -> None:
     """Refuse records that are empty, listed twice or outside the folder."""
     parts: Iterable[str] = files.fillna("")
     escaping = [f for f in parts if not f or Path(f).is_absolute() or ".." in Path(f).parts]

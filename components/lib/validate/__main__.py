@@ -14,19 +14,20 @@ from components.lib.cli import run_step
 from components.lib.dataset import Dataset
 from components.lib.spec import TaskSpec
 from components.lib.validate.gate import data_docs
-from components.lib.validate.suites import cleaned_suite, ingested_suite
+from components.lib.validate.suites import augmented_suite, cleaned_suite, ingested_suite
 
 
 def site(dataset: Path, out: Path, spec: TaskSpec) -> None:
-    """Write the Data Docs site about an ingested or a cleaned dataset.
+    """Write the Data Docs site about an ingested, a cleaned or an augmented dataset.
 
     Args:
-        dataset: what ingest or clean wrote.
+        dataset: what ingest, clean or augment wrote.
         out: the folder for the site.
         spec: the task.
     """
     opened = Dataset(dataset)
-    suite = cleaned_suite(spec) if opened.info.arrays else ingested_suite(spec)
+    suites = {"ingest": ingested_suite, "clean": cleaned_suite, "augment": augmented_suite}
+    suite = suites[opened.info.step](spec)
     print(f"wrote {data_docs(opened.samples(), suite, out)}")
 
 

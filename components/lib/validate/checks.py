@@ -13,6 +13,7 @@ from components.lib.spec import SPLITS, TaskSpec
 from components.lib.validate import tables
 from components.lib.validate.gate import validate
 from components.lib.validate.leaks import LeakAudit, receipt
+from components.lib.validate.limits import judged, limits
 from components.lib.validate.outcome import NAMED_AT_MOST, Check, Outcome
 from components.lib.validate.suites import cleaned_suite, ingested_suite
 
@@ -46,13 +47,15 @@ def check_ingested(samples: pd.DataFrame, spec: TaskSpec, audit: LeakAudit) -> O
         *validate(samples, ingested_suite(spec)),
         *_target_checks(samples, spec),
         *_study_check(samples, spec),
+        *_fold_check(audit, spec),
         *_order_check(audit),
     ]
+    kept, short = judged(limits(samples, spec), spec)
     return Outcome(
         "ingested",
         spec.task,
-        tuple(checks),
-        receipt=(*receipt(audit), *_dropped(samples, audit)),
+        (*checks, *kept),
+        receipt=(*receipt(audit), *_dropped(samples, audit), *short),
         tables=(("Samples per split", tables.counts(samples, spec)),),
         synthetic=spec.source.synthetic,
     )
@@ -81,6 +84,7 @@ def check_cleaned(
         _rejected_check(samples, rejected, spec.clean.maximum_rejected),
         *(check for finding in findings for check in finding.checks),
     ]
+    kept, short = judged(limits(samples, spec), spec)
     shown = (
         ("Samples per split", tables.counts(samples, spec)),
         ("Quality figures", tables.quality(samples, spec)),
@@ -90,8 +94,9 @@ def check_cleaned(
     lines = (
         f"rejected: {len(rejected)} of {len(samples) + len(rejected)} samples",
         *(line for finding in findings for line in finding.lines),
+        *short,
     )
-    return Outcome("cleaned", spec.task, tuple(checks), receipt=lines, tables=shown, synthetic=spec.source.synthetic)
+    return Outcome("cleaned", spec.task, (*checks, *kept), receipt=lines, tables=shown, synthetic=spec.source.synthetic)
 
 
 def _target_checks(samples: pd.DataFrame, spec: TaskSpec) -> list[Check]:
@@ -120,6 +125,25 @@ def _study_check(samples: pd.DataFrame, spec: TaskSpec) -> list[Check]:
             "mend the split, or set `split.shared_patients: drop_from_train` in the task file",
             tuple(twice.astype(str).sort_values().head(NAMED_AT_MOST)),
             len(twice),
+        )
+    ]
+
+
+def _fold_check(audit: LeakAudit, spec: TaskSpec) -> list[Check]:
+    """Patients and duplicates are columns of what is written, so the suite asks for them; studies are forgotten."""
+    if audit.folds is None or audit.folds.shared_studies is None:
+        return []
+    if spec.split.by != "patient" or spec.split.shared_patients == "report":
+        return []
+    torn = audit.folds.shared_studies
+    return [
+        Check(
+            "No known study stands in two folds",
+            "failed" if torn else "passed",
+            f"{torn} studies",
+            "correct the patients of these studies in the source: a study is of one patient",
+            audit.folds.shared_study_ids[:NAMED_AT_MOST],
+            len(audit.folds.shared_study_ids),
         )
     ]
 

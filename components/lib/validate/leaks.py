@@ -39,6 +39,10 @@ class Folds:
     """Known patients in more than one of them."""
     duplicates: int
     """Contents in more than one of them."""
+    shared_studies: int | None = None
+    """Known studies in more than one of them; None: the source knows none."""
+    shared_study_ids: tuple[str, ...] = ()
+    """sample_ids of those studies, sorted."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,9 @@ class Order:
 
     kept: bool
     """Every patient of one side was first seen before every one of the next."""
-    later: int
-    """Rows of train and validation that are no earlier than the first of test: patients who came again."""
+    later: Mapping[str, int]
+    """Rows of train that are no earlier than the first of validation or test, and rows of validation that are no
+    earlier than the first of test: patients who came again, since a patient's first sample decides."""
 
 
 @dataclass(frozen=True)
@@ -187,15 +192,23 @@ def _studies(samples: pd.DataFrame) -> dict[str, Any]:
 def _folds(samples: pd.DataFrame) -> Folds:
     used = samples[samples["fold"].notna()]
     twice = {column: int((used.groupby(column)["fold"].nunique() > 1).sum()) for column in ("patient", "sha256")}
-    rows = used["fold"].value_counts().sort_index()
-    return Folds(tuple(rows.astype(int)), shared_patients=twice["patient"], duplicates=twice["sha256"])
+    rows = tuple(used["fold"].value_counts().sort_index().astype(int))
+    if "study" not in used or used["study"].isna().all():
+        return Folds(rows, twice["patient"], twice["sha256"])
+    torn = (used.groupby("study")["fold"].transform("nunique") > 1).to_numpy()
+    studies = int(used.loc[torn, "study"].nunique())
+    return Folds(rows, twice["patient"], twice["sha256"], studies, _ids(used, torn))
 
 
 def _order(sides: pd.Series, times: pd.DataFrame) -> Order:
     by_side = [times.loc[sides == split, "first"] for split in SPLITS]
-    taken = times.loc[sides != "test", "taken"]
     kept = all(bool(before.max() < after.min()) for before, after in pairwise(by_side))
-    return Order(kept, int((taken >= times.loc[sides == "test", "taken"].min()).sum()))
+    begins = [times.loc[sides.isin(SPLITS[place + 1 :]), "taken"].min() for place in range(2)]
+    later = {
+        side: int((times.loc[sides == side, "taken"] >= begin).sum())
+        for side, begin in zip(SPLITS[:2], begins, strict=True)
+    }
+    return Order(kept, later)
 
 
 def _gives_way_to(samples: pd.DataFrame, column: str) -> pd.Series:
@@ -227,11 +240,12 @@ def _further(audit: LeakAudit) -> list[str]:
     if audit.folds:
         rows = audit.folds.rows
         shared = f"patients shared {audit.folds.shared_patients}, duplicates {audit.folds.duplicates}"
+        shared += "" if audit.folds.shared_studies is None else f", studies shared {audit.folds.shared_studies}"
         lines.append(f"folds: {len(rows)} of {min(rows)} to {max(rows)} samples; across folds: {shared}")
     if audit.order:
         told = "train, validation, test" if audit.order.kept else "NOT kept"
-        later = f"; later samples of earlier patients: {audit.order.later}" if audit.order.later else ""
-        lines.append(f"time order of first samples: {told}{later}")
+        came_again = ", ".join(f"{side} {count}" for side, count in audit.order.later.items() if count)
+        lines.append(f"time order of first samples: {told}; later samples of earlier patients: {came_again or 'none'}")
     return lines
 
 

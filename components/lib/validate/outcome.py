@@ -59,7 +59,7 @@ class Outcome:
     """
 
     name: str
-    """Which dataset: "ingested", "cleaned"."""
+    """Which dataset: "ingested", "cleaned", "augmented"."""
     task: str
     """The task it belongs to."""
     checks: tuple[Check, ...]

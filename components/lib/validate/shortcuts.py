@@ -1,14 +1,17 @@
 """Shortcuts: can a plain model tell the classes from what should say nothing of them?
 
-Edges and corners of the pictures (letters, burnt-in marks, a cassette), their size and depth, the site. A net that
-finds such a way to the answer looks good here and fails elsewhere (Zech et al. 2018, doi:10.1371/journal.pmed.1002683;
-DeGrave et al. 2021, doi:10.1038/s42256-021-00338-7). Logistic regression, out-of-fold predictions of the training
-samples, AUC with DeLong's interval.
+Edges and corners of the pictures (letters, burnt-in marks, a cassette), their size and depth, the site, the machine,
+how a file is stored, what is coded in its header. A net that finds such a way to the answer looks good here and fails
+elsewhere (Zech et al. 2018, doi:10.1371/journal.pmed.1002683; DeGrave et al. 2021, doi:10.1038/s42256-021-00338-7).
+Logistic regression, out-of-fold predictions of the training samples, AUC with DeLong's interval.
+
+That nothing is raised doesn't say that there is no shortcut: it was looked for in these places alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -33,6 +36,33 @@ FOLDS, FEWEST, FEWEST_PATIENTS = 5, 100, 10
 MOST = 10_000
 SIDE, EDGE, CORNER = 48, 3, 6
 """Pictures are brought to this side, without padding; width of the edges and side of the corners in its pixels."""
+MOST_WORDS, TOLD_WORDS = 30, 3
+"""Words of a column that are told apart, the commonest; and words that the page names."""
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What is known of N samples in one respect."""
+
+    values: Matrix
+    """(N, F)."""
+    words: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
+    """(N,) of a column of words; none of figures."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """How well one target is told in one respect."""
+
+    target: str
+    group: str
+    found: Estimate
+    words: str
+
+    @property
+    def raised(self) -> bool:
+        """Whether it is far above chance."""
+        return self.found.low > RAISED
 
 
 def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> Finding:
@@ -47,7 +77,9 @@ def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> Finding:
         return Finding(())
     samples = as_labels(samples, spec)
     train = np.flatnonzero((samples["split"] == "train").to_numpy())
-    rows, lines, groups = [], [], None
+    asked = [usable(samples, train, n, kind.class_names)[0] for n, kind in spec.targets.items() if kind.class_names]
+    seen = np.unique(np.concatenate([train[:0], *asked]))  # of a million samples no more are held in memory
+    rows, lines, groups = list[Row](), [], None
     for name, kind in spec.targets.items():
         if not kind.class_names:
             continue
@@ -56,22 +88,24 @@ def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> Finding:
         if why:
             lines.append(f"shortcuts: not looked for, {why}")
             continue
-        groups = groups or every_group(dataset, samples, train, spec)
-        where, folds = np.searchsorted(train, used), grouped_folds(labels, patients(samples.iloc[used]))
+        groups = groups or every_group(dataset, samples, seen, spec)
+        where, folds = np.searchsorted(seen, used), grouped_folds(labels, patients(samples.iloc[used]))
         for group, features in groups.items():
-            output = out_of_fold(features[where], labels, folds)
-            rows.append((name, group, area(output, labels)))
-    raised = [row for row in rows if row[2].low > RAISED]
-    lines += [f"shortcut? {group} alone tell {name}: AUC {found}" for name, group, found in raised]
+            found = area(out_of_fold(features.values[where], labels, folds), labels)
+            words = _shared_out(features.words[where], labels, kind.class_names) if len(features.words) else ""
+            rows.append(Row(name, group, found, words))
+    raised = [row for row in rows if row.raised]
+    lines += [f"shortcut? {row.group} alone: {row.target} is told with AUC {row.found}" for row in raised]
     if rows and not raised:
-        lines.append(f"shortcuts: none in {', '.join(dict.fromkeys(group for _, group, _ in rows))}")
+        lines.append(f"shortcuts: none in {', '.join(dict.fromkeys(row.group for row in rows))}")
     checks = (_check(raised),) if rows and spec.clean.shortcuts == "fail" else ()
     return Finding(tuple(lines), (("Shortcuts", _table(rows)),) if rows else (), checks)
 
 
-def every_group(dataset: Dataset, samples: pd.DataFrame, rows: Labels, spec: TaskSpec) -> dict[str, Matrix]:
-    """Features (len(rows), F) of each group that these samples have; what is the same in all says nothing."""
+def every_group(dataset: Dataset, samples: pd.DataFrame, rows: Labels, spec: TaskSpec) -> dict[str, Features]:
+    """Features of each group that these samples have; what is the same in all says nothing."""
     groups: dict[str, list[Matrix]] = {}
+    words = {"site": "site", "device": "machine"}
     for name, kind in spec.inputs.items():
         if is_picture(kind):
             edges, corners = _margins(Pictures(dataset, name, kind), rows)
@@ -81,10 +115,30 @@ def every_group(dataset: Dataset, samples: pd.DataFrame, rows: Labels, spec: Tas
             known = [f"{name}_{figure}" for figure in figures if f"{name}_{figure}" in samples]
             if known:
                 groups.setdefault(group, []).append(_sizes(samples.iloc[rows][known].to_numpy(np.float64)))
-    if "site" in samples and samples.iloc[rows]["site"].nunique() > 1:
-        groups["sites"] = [pd.get_dummies(samples.iloc[rows]["site"], dtype="float64").to_numpy()]
-    joined = {group: np.concatenate(pieces, axis=1) for group, pieces in groups.items()}
-    return {group: features for group, features in joined.items() if np.ptp(features, axis=0).any()}
+        words |= {f"{name}_{column}": told for column, told in kind.origin_columns.items()}
+    joined = {group: Features(np.concatenate(pieces, axis=1)) for group, pieces in groups.items()}
+    told = {group: _told(samples[column].iloc[rows]) for column, group in words.items() if column in samples}
+    return {group: each for group, each in (joined | told).items() if np.ptp(each.values, axis=0).any()}
+
+
+def _told(column: pd.Series) -> Features:
+    """A column of words; those beyond the commonest count as one, and so does what is unknown."""
+    known = column.astype("object").where(column.notna(), "unknown").astype("str")
+    common = known.value_counts(sort=True).sort_index().sort_values(ascending=False, kind="stable").index[:MOST_WORDS]
+    words = known.where(known.isin(common), "others")
+    return Features(pd.get_dummies(words, dtype="float64").to_numpy(), words.to_numpy(object))
+
+
+def _shared_out(words: NDArray[np.object_], labels: Labels, classes: tuple[str, ...]) -> str:
+    """How the classes are shared out over the commonest words: "PNG: 3 normal, 120 pneumonia; JPEG: …"."""
+    counts = {str(word): np.bincount(labels[words == word], minlength=len(classes)) for word in np.unique(words)}
+    commonest = sorted(counts, key=lambda word: -int(counts[word].sum()))[:TOLD_WORDS]
+    told = [
+        f"{word}: " + ", ".join(f"{count} {name}" for name, count in zip(classes, counts[word], strict=True) if count)
+        for word in commonest
+    ]
+    more = len(counts) - len(commonest)
+    return "; ".join([*told, *([f"and {more} more"] if more else [])])
 
 
 def usable(samples: pd.DataFrame, rows: Labels, name: str, classes: tuple[str, ...]) -> tuple[Labels, Labels]:
@@ -169,25 +223,27 @@ def _sizes(figures: Matrix) -> Matrix:
     return logs if logs.shape[1] < 2 else np.column_stack([logs, logs[:, 0] - logs[:, 1]])
 
 
-def _table(rows: list[tuple[str, str, Estimate]]) -> pd.DataFrame:
+def _table(rows: list[Row]) -> pd.DataFrame:
     told: list[Mapping[str, object]] = [
         {
-            "told from": group,
-            "target": name,
-            "AUC": found.value,
-            "low": found.low,
-            "high": found.high,
-            "raised": "yes" if found.low > RAISED else "no",
+            "told from": row.group,
+            "target": row.target,
+            "AUC": row.found.value,
+            "low": row.found.low,
+            "high": row.found.high,
+            "raised": "yes" if row.raised else "no",
+            "which words": row.words,
         }
-        for name, group, found in rows
+        for row in rows
     ]
     return pd.DataFrame(told)
 
 
-def _check(raised: list[tuple[str, str, Estimate]]) -> Check:
+def _check(raised: list[Row]) -> Check:
     return Check(
-        "No target can be told from edges, corners, size, depth or site alone",
+        "No target can be told from edges, corners, size, site, machine, file format or header alone",
         "failed" if raised else "passed",
-        "; ".join(f"{name} from {group}: AUC {found}" for name, group, found in raised) or "nothing raised",
-        "look at the pictures, crop or mask what gives it away, or set `clean.shortcuts: report`",
+        "; ".join(f"{row.target} from {row.group}: AUC {row.found}" for row in raised) or "nothing raised",
+        "look at the pictures, crop or mask what gives it away, store all of them alike, or set "
+        "`clean.shortcuts: report`",
     )

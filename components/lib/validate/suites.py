@@ -38,8 +38,39 @@ def cleaned_suite(spec: TaskSpec, array_rows: Mapping[str, int] | None = None) -
     """
     from components.lib.validate.library import ExpectationSuite
 
-    quality = [*_quality(spec), *_array_rows(array_rows or {})]
+    sound = "look at these samples; if they are sound, the range in the input's kind is wrong"
+    quality = [*_quality(spec, sound), *_array_rows(array_rows or {})]
     return ExpectationSuite("cleaned", [*_table(), *_sides(spec), *_targets(spec), *quality])
+
+
+def augmented_suite(spec: TaskSpec) -> ExpectationSuite:
+    """What the table of the augment step must be, alone; what it must be beside its parents is in `copies`.
+
+    Columns: those of the cleaned table and parent_id.
+    """
+    from components.lib.validate import library
+
+    again = "remove the augmented dataset and run the augment step again"
+    policy = "look at these copies, and lower the policy of their input under `augment.online` in the task file"
+    alone = [
+        library.ExpectColumnValuesToNotBeNull(
+            column="sample_id", description="Every copy has a sample_id", notes=again
+        ),
+        library.ExpectColumnValuesToBeUnique(
+            column="sample_id", description="No two copies share a sample_id", notes=again
+        ),
+        library.ExpectColumnValuesToMatchRegex(
+            column="sample_id",
+            regex=SAMPLE_ID_PATTERN,
+            notes=again,
+            description="Every sample_id is at most 64 letters, digits, hyphens and underscores",
+        ),
+        library.ExpectColumnValuesToNotBeNull(column="split", description="Every copy has a split", notes=again),
+        library.ExpectColumnValuesToBeInSet(
+            column="split", value_set=["train"], notes=again, description="Every copy belongs to train"
+        ),
+    ]
+    return library.ExpectationSuite("augmented", [*alone, *_known_targets(spec), *_quality(spec, policy)])
 
 
 def _table() -> list[Expectation]:
@@ -104,10 +135,18 @@ def _sides(spec: TaskSpec) -> list[Expectation]:
         notes="run the ingest step again: it makes the folds",
     )
 
+    equal = ExpectGroupInOneSplit(
+        column_A="sha256",
+        column_B="fold",
+        description="No exact duplicate stands in two folds",
+        notes="run the ingest step again: it makes the folds",
+    )
     rules = (
         ("patient", "known patient", spec.split.shared_patients, "shared_patients"),
         ("sha256", "exact duplicate", spec.split_rules.exact_duplicates, "exact_duplicates"),
     )
+    in_folds = [whole] if spec.split.folds and spec.split.by == "patient" else []
+    in_folds += [equal] if spec.split.folds and spec.split_rules.exact_duplicates != "report" else []
     return [
         ExpectGroupInOneSplit(
             column_A=column,
@@ -117,24 +156,16 @@ def _sides(spec: TaskSpec) -> list[Expectation]:
         )
         for column, thing, policy, key in rules
         if policy != "report"
-    ] + ([whole] if spec.split.folds and spec.split.by == "patient" else [])
+    ] + in_folds
 
 
 def _targets(spec: TaskSpec) -> list[Expectation]:
     """Known values are classes, and every split has every class, for targets that have classes."""
     from components.lib.validate import library
 
-    found: list[Expectation] = []
+    found = _known_targets(spec)
     for name, classes in classes_of(spec).items():
         listed = ", ".join(classes)
-        found.append(
-            library.ExpectColumnValuesToBeInSet(
-                column=name,
-                value_set=list(classes),
-                description=f"Every known {name} is one of {listed}",
-                notes=f"correct the labels, or `targets.{name}.classes` in the task file",
-            )
-        )
         found.extend(
             library.ExpectColumnDistinctValuesToContainSet(
                 column=name,
@@ -148,13 +179,27 @@ def _targets(spec: TaskSpec) -> list[Expectation]:
     return found
 
 
-def _quality(spec: TaskSpec) -> list[Expectation]:
+def _known_targets(spec: TaskSpec) -> list[Expectation]:
+    """Known values are classes, for targets that have classes."""
+    from components.lib.validate import library
+
+    return [
+        library.ExpectColumnValuesToBeInSet(
+            column=name,
+            value_set=list(classes),
+            description=f"Every known {name} is one of {', '.join(classes)}",
+            notes=f"correct the labels, or `targets.{name}.classes` in the task file",
+        )
+        for name, classes in classes_of(spec).items()
+    ]
+
+
+def _quality(spec: TaskSpec, todo: str) -> list[Expectation]:
     """Every quality figure is there and in its range."""
     from components.lib.validate import library
 
     found: list[Expectation] = []
     for column, (low, high) in quality_columns(spec).items():
-        todo = "look at these samples; if they are sound, the range in the input's kind is wrong"
         # A range check passes what is missing or not a number, so it never stands alone.
         found.append(
             library.ExpectColumnValuesToNotBeNull(

@@ -89,7 +89,7 @@ def test_an_unknown_key_names_itself_the_file_and_the_nearest(
             "train/model",
             "resnt",
             "train.model",
-            "one of cnn, resnet, for an input of kind image",
+            "one of attention_cnn, cnn, pretrained, resnet, for an input of kind image",
             "resnt; nearest: resnet",
         ),
         (
@@ -114,6 +114,13 @@ def test_an_unknown_key_names_itself_the_file_and_the_nearest(
         ("augment/online", {"imgae": {}}, "augment.online.imgae", "one of image", "no such input; nearest: image"),
         ("evaluate/gates", {"findin.auc": 0.5}, "evaluate.gates.findin.auc", "finding", "nearest: finding"),
         ("evaluate/gates", {"finding": 0.5}, "evaluate.gates.finding", "TARGET.METRIC", "no such target"),
+        (
+            "evaluate/gates",
+            {"finding.acu": 0.5},
+            "evaluate.gates.finding.acu",
+            "one of finding.accuracy, finding.precision, ",
+            "no such metric; nearest: auc",
+        ),
         ("source/synthetic", False, "source.synthetic", "true, since the task has `phantom: chest`", "false"),
         ("source/public_key", False, "source.public_key", "true, since the task has a `phantom:`", "false"),
         ("split", {"validation": 0.5, "test": 0.5}, "split", "leave a share for train", "0.5"),
@@ -167,6 +174,67 @@ def test_what_is_no_yaml_mapping(tmp_path: Path, content: bytes, found: str) -> 
     error = problem(file)
     assert error.where == str(file)
     assert found in error.found
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "lines"),
+    [
+        ("task: a\ntrain:\n  epochs: 3\n  width: 8\n  epochs: 30\n", "epochs", (3, 5)),
+        ("task: a\nsplit: {seed: 1}\n\nsplit: {seed: 2}\n", "split", (2, 4)),
+        ("task: a\naugment: {online: {image: {rotation: 0.1, rotation: 0.2}}}\n", "rotation", (2, 2)),
+        ("task: a\nevaluate:\n  gates: {'1': 0.1,\n    1: 0.2}\n", "1", (3, 4)),  # equal once it is a word
+    ],
+)
+def test_a_key_twice_is_named_with_both_lines(tmp_path: Path, text: str, key: str, lines: tuple[int, int]) -> None:
+    file = tmp_path / "task.yaml"
+    file.write_text(text, encoding="utf-8")
+    error = problem(file)
+    assert error.where == f"{file}, {key}"
+    assert error.found == f"{key!r} in line {lines[0]} and again in line {lines[1]}"
+
+
+def mapping(folder: Path, targets: dict[str, str]) -> Path:
+    """A task on a table, its one target in a column of another name."""
+    return table_task(folder, source={"reader": "table", "path": "t.csv", "columns": {"targets": targets}})
+
+
+def test_a_target_may_have_a_column_of_another_name(tmp_path: Path) -> None:
+    columns = load_spec(mapping(tmp_path, {"sugar": "Blood Sugar"})).source.columns
+    assert (columns.of("sugar"), columns.of("other")) == ("Blood Sugar", "other")
+    assert hash(columns) == hash(columns.model_copy())
+
+
+@pytest.mark.parametrize(
+    ("targets", "source", "expected", "found"),
+    [
+        ({"suger": "Sugar"}, {}, "one of sugar", "no such target; nearest: sugar"),
+        ({"sugar": "patient"}, {}, "a target that isn't the patient", "patient"),
+        ({"sugar": "S"}, {"reader": "folder", "path": "f"}, "`source.index`, the table that has the column", "none"),
+    ],
+)
+def test_a_mapping_that_says_nothing_is_refused(
+    tmp_path: Path, targets: dict[str, str], source: dict[str, str], expected: str, found: str
+) -> None:
+    pictures = {"inputs": {"image": {"kind": "image", "size": [8, 8]}}} if source else {}
+    told = {"reader": "table", "path": "t.csv", "columns": {"targets": targets}, **source}
+    file = table_task(tmp_path, source=told, **pictures)
+    error = problem(file)
+    assert error.where == f"{file}, source.columns.targets.{next(iter(targets))}"
+    assert (error.expected, error.found) == (expected, found)
+
+
+def test_a_column_that_is_the_target_is_no_input(tmp_path: Path) -> None:
+    error = problem(mapping(tmp_path, {"sugar": "bmi"}))
+    assert error.where.endswith("targets.sugar")
+    assert "a column that inputs.row reads" in error.found
+
+
+def test_what_yaml_joins_may_repeat_a_key(tmp_path: Path) -> None:
+    file = tmp_path / "task.yaml"
+    text = table_task(tmp_path).read_text(encoding="utf-8")
+    joined = "split: {<<: &s {seed: 1, folds: 2}, seed: 2}\n"
+    file.write_text(f"{text}{joined}", encoding="utf-8")
+    assert (load_spec(file).split.seed, load_spec(file).split.folds) == (2, 2)
 
 
 def test_settings_are_frozen() -> None:
@@ -224,6 +292,10 @@ def test_equal_rows_of_a_table_are_reported_and_equal_films_dropped(tmp_path: Pa
         ({"train": {"model": "resnet"}}, "train.model", "resnet"),
         ({"train": {"threshold": {"method": "fixed"}}}, "train.threshold", "a value"),
         ({"train": {"class_weights": "none"}}, "train.class_weights", "a value"),
+        ({"train": {"loss": "focal"}}, "train.loss", "a regression target has no use for it"),
+        ({"train": {"folds": 5}}, "train.folds", "set split.folds: 5 too; split.folds: 0"),
+        ({"train": {"folds": 5}, "split": {"folds": 4}}, "train.folds", "set split.folds: 5 too; split.folds: 4"),
+        ({"train": {"folds": 1}}, "train.folds", "0, or 2 and more"),
         ({"augment": {"offline": {"balance": 0.5}}}, "augment.offline.balance", "0.5"),
         ({"inputs": {"row": {**ROW, "ranges": {"bmx": [10, 80]}}}}, "inputs.row", "bmx"),
         ({"inputs": {"row": {"kind": "table"}}}, "inputs.row", "table"),

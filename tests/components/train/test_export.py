@@ -123,7 +123,7 @@ def operators(path: Path) -> list[str]:
 def served() -> keras.Model:
     """A small network with the seed's weights."""
     keras.utils.set_random_seed(1)
-    return build_served(build_core(SPEC, FITTED), SPEC, FITTED, {"finding": {"temperature": 1.5}})
+    return build_served([build_core(SPEC, FITTED)], SPEC, FITTED, {"finding": {"temperature": 1.5}})
 
 
 def test_graphs_that_differ_in_names_and_order_alone_become_the_same_bytes() -> None:

@@ -1,83 +1,44 @@
-"""The training loop on a tiny network: resumed runs, early stopping, losses that are no number."""
+"""The training loop on a tiny network: resumed runs, early stopping, averaged weights, losses that are no number."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
-from films import CLASSES, SIDE, task
+from films import CLASSES, task
+from nets import ALIKE, both, dataset, spec, train
 
-from components.lib.dataset import ArrayInfo, Dataset, DatasetWriter
 from components.lib.errors import DataError, ModelError
-from components.lib.spec import TaskSpec
 from components.train.devices import prepare
-from components.train.fit import State, fit
+from components.train.fit import fit
 from components.train.network import build_core, build_training
 from components.train.samples import Samples
 
 pytestmark = pytest.mark.xdist_group("tensorflow")  # imported once, in one process
-ALIKE = {"train": CLASSES, "validation": CLASSES}
+# Whatever a checkpoint must hold: averages, statistics of batch normalisation, momenta, and where the schedule is.
+EVERYTHING = {
+    "model": "resnet", "optimizer": "sgd", "schedule": "linear", "warmup_epochs": 1, "l1": 1e-4, "l2": 1e-3, "ema": 0.5,
+    "clip_norm": 1.0, "loss": "focal", "mixup": 0.4, "batch_size": 16,
+}  # fmt: skip
 
 
-def dataset(path: Path, classes: dict[str, tuple[str, str]]) -> Dataset:
-    """Noisy ramps: those that rise to the right are of the split's second class."""
-    path.mkdir(parents=True)
-    generator = np.random.default_rng(0)
-    ramp = np.linspace(-25, 25, SIDE)
-    rows = [(split, rising) for split, count in (("train", 32), ("validation", 16)) for rising in [0, 1] * (count // 2)]
-    films = [128 + (ramp if rising else -ramp) + generator.normal(0, 40, (SIDE, SIDE)) for _, rising in rows]
-    samples = pd.DataFrame({
-        "sample_id": [f"s{i}" for i in range(len(rows))], "patient": None, "split": [split for split, _ in rows],
-        "finding": [classes[split][rising] for split, rising in rows],
-    })  # fmt: skip
-    writer = DatasetWriter(path)
-    writer.write_part(0, samples, {"image": np.stack(films).clip(0, 255).astype(np.uint8)[..., None]})
-    writer.finish(
-        task="chest_test", step="clean", parts=1, synthetic=True, targets={}, key_fingerprint=None, lineage={},
-        arrays={"image": ArrayInfo(shape=(SIDE, SIDE, 1), dtype="uint8", kind="image")},
-    )  # fmt: skip
-    return Dataset(path)
-
-
-def spec(**settings: Any) -> TaskSpec:
-    tiny = {"model": "cnn", "width": 4, "batch_size": 8, "epochs": 3, "precision": "float32", "device": "cpu"}
-    return task(train={**tiny, **settings})
-
-
-def train(
-    folder: Path, settings: TaskSpec, on_epoch: Callable[[keras.Model, dict[str, float]], None] | None = None,
-    classes: dict[str, tuple[str, str]] = ALIKE,
-) -> tuple[State, list[np.ndarray]]:  # fmt: skip
-    """Train, or go on with what was left in the folder; returns the state and the weights kept."""
-    data = Dataset(folder / "data") if (folder / "data").exists() else dataset(folder / "data", classes)
-    samples = Samples([data], "train", settings)
-    validation = Samples([data], "validation", settings, samples.fitted)
-    prepare(settings.train)
-    keras.utils.set_random_seed(settings.train.seed)
-    core = build_core(settings, samples.fitted)
-    tell = (lambda figures: on_epoch(core, figures)) if on_epoch else (lambda figures: None)
-    state = fit(
-        build_training(core, settings, samples.fitted), core, samples, validation, folder / "checkpoint.npz", tell
-    )
-    return state, core.get_weights()
-
-
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("settings", "last"), [({}, 2), (EVERYTHING, 1)], ids=["default", "everything"])
+def test_a_killed_run_goes_on_to_the_same_weights(
+    settings: dict[str, object], last: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def die(core: keras.Model, figures: dict[str, float]) -> None:
-        if figures["epoch"] == 2:
+        if figures["epoch"] == last:
             raise KeyboardInterrupt
 
-    whole, weights = train(tmp_path / "whole", spec())
+    whole, weights = train(tmp_path / "whole", spec(**settings))
     with pytest.raises(KeyboardInterrupt):
-        train(tmp_path / "killed", spec(), die)
+        train(tmp_path / "killed", spec(**settings), die)
     capsys.readouterr()
-    resumed, again = train(tmp_path / "killed", spec())
-    assert "resuming after epoch 2" in capsys.readouterr().out
+    resumed, again = train(tmp_path / "killed", spec(**settings))
+    assert f"resuming after epoch {last}" in capsys.readouterr().out
     assert resumed == whole
     assert len(resumed.curves) == 3
     for one, other in zip(weights, again, strict=True):
@@ -133,3 +94,37 @@ def test_a_gpu_that_is_asked_for_and_not_there() -> None:
         prepare(spec(device="gpu").train)
     assert caught.value.where == "train.device: gpu"
     assert "train.device: cpu" in caught.value.todo
+
+
+def test_averages_are_kept_and_training_goes_on_from_the_raw_weights(tmp_path: Path) -> None:
+    one_step = {"batch_size": 32, "tolerance": 0.99, "schedule": "constant", "learning_rate": 0.01}
+    raw: dict[float, list[list[np.ndarray]]] = {0.0: [], 0.5: []}
+    kept = {}
+    for ema, weights in raw.items():
+        tell = partial(lambda into, core, figures: into.append(core.get_weights()), weights)
+        kept[ema] = train(tmp_path / str(ema), spec(ema=ema, **one_step), tell)
+    for one, other in zip(raw[0.0], raw[0.5], strict=True):
+        for weight, same in zip(one, other, strict=True):
+            np.testing.assert_array_equal(weight, same)
+    for index, weight in enumerate(kept[0.5][1]):
+        first, second, third = (epoch[index] for epoch in raw[0.5])
+        np.testing.assert_allclose(weight, 0.25 * first + 0.25 * second + 0.5 * third, atol=1e-6)
+    assert kept[0.0][0].curves[-1]["validation_loss"] != kept[0.5][0].curves[-1]["validation_loss"]
+
+
+def test_a_batch_that_the_task_file_names_is_no_larger_than_the_data(tmp_path: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        train(tmp_path, spec(batch_size=33))
+    assert (caught.value.where, caught.value.found) == ("train.batch_size: 33", "32 training samples")
+    assert "train.batch_size: auto" in caught.value.todo
+
+
+def test_a_head_that_does_not_fit_its_target(tmp_path: Path) -> None:
+    several = task(targets={"finding": {"kind": "multiclass", "classes": [*CLASSES, "other"]}})
+    samples, validation = both(tmp_path, spec())
+    core = build_core(several, samples.fitted)
+    training = build_training(core, several, samples.fitted)
+    with pytest.raises(ModelError) as caught:
+        fit(training, core, samples, validation, tmp_path / "checkpoint.npz", lambda figures: None)
+    assert caught.value.where == "train, the head of target finding"
+    assert ("(1,)" in caught.value.expected, caught.value.found) == (True, "(3,)")

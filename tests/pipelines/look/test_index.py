@@ -62,8 +62,10 @@ def test_a_path_column_is_known_by_the_files_it_names(tmp_path: Path) -> None:
     assert table["column_7"].iloc[0] not in str(look(tmp_path))
 
 
-@pytest.mark.parametrize(("splits", "kept"), [(("train", "val", "test"), True), (("Training", "Testing"), False)])
-def test_a_split_counts_when_it_has_three_sides(tmp_path: Path, splits: tuple[str, ...], kept: bool) -> None:
+@pytest.mark.parametrize(
+    ("splits", "kept"), [(("train", "val", "test"), True), (("Training", "Testing"), True), (("train", "val"), False)]
+)
+def test_a_split_counts_when_it_has_train_and_test(tmp_path: Path, splits: tuple[str, ...], kept: bool) -> None:
     rows = [{**row, "fold": splits[(i // 2) % len(splits)]} for i, row in enumerate(patients(12))]
     draft = look(write_films(tmp_path, rows))
     assert (draft.values["split"]["method"] == "given") is kept
@@ -157,16 +159,16 @@ def test_an_index_that_names_no_file(tmp_path: Path, text: str, found: str) -> N
     assert refusal(tmp_path).found == found
 
 
-@pytest.mark.parametrize(
-    ("columns", "found"),
-    [
-        ({"finding": "Diagnosis"}, "Diagnosis"),
-        ({"finding": "site"}, "path, patient, site"),
-    ],
-)
-def test_a_target_that_a_task_cannot_name(tmp_path: Path, columns: dict[str, str], found: str) -> None:
-    renamed(tmp_path, columns)
-    assert refusal(tmp_path).found == found
+def test_a_target_that_is_called_otherwise_in_the_task(tmp_path: Path) -> None:
+    renamed(tmp_path, {"finding": "Final Diagnosis"})
+    draft = look(tmp_path)
+    assert draft.values["source"]["columns"]["targets"] == {"final_diagnosis": "Final Diagnosis"}
+    assert cleaned(tmp_path, tmp_path.with_name("work")).samples()["final_diagnosis"].nunique() == 2
+
+
+def test_a_table_without_a_target(tmp_path: Path) -> None:
+    renamed(tmp_path, {"finding": "site"})
+    assert refusal(tmp_path).found == "path, patient, site"
 
 
 def test_files_named_without_their_folder(tmp_path: Path) -> None:
@@ -189,14 +191,17 @@ def test_a_table_of_boxes(tmp_path: Path) -> None:
 
 
 @needs("brain_mri_4class")
-def test_brain_slices(tmp_path: Path) -> None:
+def test_brain_slices(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     draft = look(REAL / "brain_mri_4class")
-    assert draft.values["source"]["columns"] == {"path": "file"}
+    assert draft.values["source"]["columns"] == {"path": "file", "split": "split"}
+    assert draft.values["split"] == {"by": "sample", "method": "given", "validation": 0.15}
+    assert "column 'split' is the split: kept; it has no validation, which is made from train" in draft.found
     assert [*draft.values["targets"]] == ["class"]
     assert "4 classes: notumor (400), glioma (400), meningioma (400), pituitary (400)" in draft.found
     assert "no patient ids: each file counts as one patient, overlap can't be excluded" in draft.found
     data = cleaned(REAL / "brain_mri_4class", tmp_path / "work")
     assert sum(data.info.counts.values()) > 1500
+    assert "validation made from the given train: 174 of 1,200" in capsys.readouterr().out
 
 
 @needs("bccd")

@@ -36,6 +36,16 @@ def test_an_archive(tmp_path: Path) -> None:
     assert sum(cleaned(tmp_path / "pneumoniamnist.npz", tmp_path / "work").info.counts.values()) == 13
 
 
+def test_an_archive_without_validation(tmp_path: Path) -> None:
+    draft = look(archive(tmp_path / "set.npz", each=60, val_images=None, val_labels=None))
+    assert draft.values["split"] == {"by": "sample", "method": "given", "validation": 0.15}
+    assert "60 / 31 pictures" in draft.found[0]
+    assert "for train / test, its splits kept; it has no validation" in draft.found[0]
+    counts = cleaned(tmp_path / "set.npz", tmp_path / "work").info.counts
+    assert counts["test"] == 31
+    assert counts["train"] + counts["validation"] == 60
+
+
 def test_an_archive_in_colour_without_class_names(tmp_path: Path) -> None:
     draft = look(archive(tmp_path / "blood.npz", classes=3, shape=(20, 30, 3)))
     assert draft.values["inputs"]["image"] == {"kind": "image", "size": [20, 30], "channels": 3}

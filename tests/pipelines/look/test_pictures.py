@@ -10,12 +10,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from dicoms import dicom
 from films import encoded, film, lay
 from looks import REAL, cleaned, needs, refusal, spec_of
 
 from pipelines.look import Questions, look
 
 CLASSES = ("normal", "pneumonia")
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDPIPE_PATIENT_KEY", "k" * 32)
 
 
 def films(root: Path, each: int = 40, *, classes: tuple[str, ...] = CLASSES, suffix: str = ".png") -> Path:
@@ -54,10 +60,21 @@ def test_folders_of_a_whole_split_are_kept(tmp_path: Path) -> None:
     assert data.info.counts == {"train": 8, "validation": 8, "test": 8}
 
 
+def test_folders_of_train_and_test_are_kept_and_validation_is_made_from_train(tmp_path: Path) -> None:
+    names = [f"{split}/{c}/{i}.png" for split in ("Training", "Testing") for c in CLASSES for i in range(40)]
+    draft = look(lay(tmp_path / "raw", *names))
+    assert draft.values["split"] == {"by": "sample", "method": "given", "validation": 0.15}
+    told = "the split of the folders Testing, Training is kept; it has no validation, which is made from train"
+    assert told in draft.found
+    counts = cleaned(tmp_path / "raw", tmp_path / "work").info.counts
+    assert counts["test"] == 80
+    assert 5 <= counts["validation"] <= 25
+
+
 def test_folders_of_half_a_split_are_not(tmp_path: Path) -> None:
-    draft = look(lay(tmp_path, *(f"{split}/{c}/a.png" for split in ("Training", "Testing") for c in CLASSES)))
+    draft = look(lay(tmp_path, *(f"{split}/{c}/a.png" for split in ("Training", "val") for c in CLASSES)))
     assert draft.values["split"]["method"] != "given"
-    assert any("but validation is missing: all pictures are split anew" in line for line in draft.found)
+    assert any("but test is missing: all pictures are split anew" in line for line in draft.found)
 
 
 def test_one_folder_around_everything_is_passed(tmp_path: Path) -> None:
@@ -182,6 +199,22 @@ def test_packed_folders(tmp_path: Path, kind: str, inside: str) -> None:
     draft = look(packed)
     assert draft.values["source"] == {"reader": "archive", "path": str(packed), **({"inside": "set"} if inside else {})}
     assert sum(cleaned(packed, tmp_path / "work").info.counts.values()) == 80
+
+
+def test_patients_of_dicom_in_an_archive_stay_whole(tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    with zipfile.ZipFile(tmp_path / "scans.zip", "w") as archive:
+        for number in range(60):
+            said = {"PatientID": f"Secret{number // 4}"} if number < 56 else {}
+            content = dicom(chance.integers(0, 4096, (16, 16), np.uint16), **said)
+            archive.writestr(f"{CLASSES[number % 2]}/{number}.dcm", content)
+    draft = look(tmp_path / "scans.zip")
+    assert draft.values["split"]["by"] == "patient"
+    assert "headers name 14 patients; 4 files without one: each counts as a patient" in " ".join(draft.found)
+    assert "Secret" not in str(draft)
+    samples = cleaned(tmp_path / "scans.zip", tmp_path / "work").samples()
+    assert len(samples) == 60
+    assert set(samples.groupby("patient")["split"].nunique()) == {1}
 
 
 def test_an_archive_without_pictures(tmp_path: Path) -> None:

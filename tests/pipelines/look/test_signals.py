@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import wfdb
-from looks import REAL, cleaned, needs, refusal, spec_of
+from looks import REAL, cleaned, needs, refusal
 
 from pipelines.look import look
 
@@ -103,11 +103,15 @@ def test_records_that_are_no_task(tmp_path: Path, count: int, changes: Any, foun
 def test_records_without_annotations_among_others(tmp_path: Path) -> None:
     records(tmp_path, 5)
     record(tmp_path, "x", annotator=None)
-    error = refusal(tmp_path)
-    assert error.found == "1 of 6 records without"
-    assert "RECORDS" in error.todo
+    record(tmp_path, "y")
+    (tmp_path / "y.atr").write_bytes(b"\1\2\3")
+    assert "2 records without annotations, or with a header or annotations that can't be read" in str(
+        look(tmp_path).found
+    )
+    data = cleaned(tmp_path, tmp_path.with_name("work"))
+    assert sum(data.info.counts.values()) == 100
     (tmp_path / "RECORDS").write_text("\n".join(f"r{n:02d}" for n in range(5)))
-    spec_of(look(tmp_path), tmp_path / "work")
+    assert "can't be read" not in str(look(tmp_path).found)
 
 
 def beats(path: Path, lines: int = 120, *, values: int = 60, labels: tuple[Any, ...] = (0, 1, 1, 2)) -> Path:
@@ -142,7 +146,9 @@ def test_a_folder_of_beats_keeps_its_split(tmp_path: Path) -> None:
     assert draft.values["targets"]["beat"] == {"kind": "binary", "classes": ["other", "ectopic"]}
     assert cleaned(tmp_path / "raw", tmp_path / "work").info.counts == {"train": 40, "validation": 41, "test": 42}
     (tmp_path / "raw" / "val.csv").unlink()
-    assert refusal(tmp_path / "raw").found == "train.csv, test.csv"
+    assert look(tmp_path / "raw").values["split"] == {"by": "sample", "method": "given", "validation": 0.15}
+    (tmp_path / "raw" / "test.csv").unlink()
+    assert refusal(tmp_path / "raw").found == "train.csv"
 
 
 @needs("ecg_wfdb")

@@ -187,6 +187,17 @@ def test_a_given_split_is_kept(tmp_path: Path) -> None:
     assert draft.values["source"]["columns"]["split"] == "set"
 
 
+def test_a_given_split_without_validation_is_kept_and_completed(tmp_path: Path) -> None:
+    table = stays(patient=None, set=[("TRAIN", "TRAIN", "TEST")[n % 3] for n in range(300)])
+    saved(table, tmp_path / "s.csv")
+    draft = look(tmp_path / "s.csv", Questions(target="readmitted"))
+    assert draft.values["split"] == {"by": "sample", "method": "given", "validation": 0.15}
+    assert "made from train" in draft.why["split"]
+    counts = cleaned(tmp_path / "s.csv", tmp_path / "work", Questions(target="readmitted")).info.counts
+    assert counts["test"] == 100
+    assert 15 <= counts["validation"] <= 50
+
+
 def test_the_one_table_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "ward").mkdir()
     saved(stays(), tmp_path / "ward" / "stays.csv")
@@ -197,12 +208,23 @@ def test_the_one_table_of_a_folder(tmp_path: Path) -> None:
     assert refusal(tmp_path / "ward").found.startswith("2 tables")
 
 
-@pytest.mark.parametrize("name", ["Readmitted", "In-hospital death", "age", "7_days"])
-def test_a_target_that_a_task_cannot_name(tmp_path: Path, name: str) -> None:
-    table = stays().drop(columns="age" if name == "age" else []).rename(columns={"readmitted": name})
-    error = refusal(saved(table, tmp_path / "s.csv"), Questions(target=name))
-    assert error.found == name
-    assert "rename the column" in error.todo
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        ("Readmitted", "readmitted"),
+        ("In-hospital death", "in_hospital_death"),
+        ("age", "age_known"),
+        ("7_days", "target_7_days"),
+        ("Ward", "ward_known"),  # there is a column `ward`, too
+        ("стан", "target"),
+    ],
+)
+def test_a_target_that_is_called_otherwise_in_the_task(tmp_path: Path, name: str, called: str) -> None:
+    table = stays().drop(columns="age" if name == "age" else [])
+    draft = look(saved(table.rename(columns={"readmitted": name}), tmp_path / "s.csv"), Questions(target=name))
+    assert draft.values["source"]["columns"]["targets"] == {called: name}
+    assert [*draft.values["targets"]] == [called]
+    assert cleaned(tmp_path / "s.csv", tmp_path / "work", Questions(target=name)).samples()[called].nunique() == 2
 
 
 @pytest.mark.parametrize(

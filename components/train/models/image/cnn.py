@@ -8,6 +8,8 @@ import keras
 
 from components.lib.train_settings import Train
 
+LEAST = 8
+
 
 def features(pictures: Any, settings: Train) -> Any:
     """Standardised pictures (N, H, W, C) to a feature map (N, H/8, W/8, 4 × width)."""

@@ -190,6 +190,7 @@ def test_every_architecture_builds_on_it(source: Input) -> None:
     kind = source.kind
     names = [path.stem for path in (ROOT / f"components/train/models/{kind.kind}").glob("[!_]*.py")]
     assert kind.default_model in names
+    names = [name for name in names if name != "pretrained"]  # it takes no such small pictures: it has its own tests
     targets = {f"{name}_{at}": target_of(name, at).kind for name in TARGETS for at in range(len(TARGETS[name]))}
     for name in names:
         spec = TaskSpec.model_construct(inputs={"sample": kind}, targets=targets, train=Train(model=name, width=4))
@@ -321,7 +322,7 @@ def test_metrics_have_intervals_or_a_reason(target: Target) -> None:
     found = {name: kind.metrics(*case, target.decision) for name, case in target.cases.items()}
     assert all(found["good"][name].known for name in found["good"])
     for case, metrics in found.items():
-        assert [*metrics] == [*found["good"]], case
+        assert tuple(metrics) == kind.metric_names, case
         assert expected <= {*metrics}
         for name, each in metrics.items():
             assert re.fullmatch(r"[\w -]+", name), "MLflow and the gates take no other name"

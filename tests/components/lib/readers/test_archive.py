@@ -10,13 +10,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from dicoms import dicom, real
 from films import encoded, film
 from odd_films import packed
 from pydantic import ValidationError
 
-from components.lib.errors import DataError
+from components.lib.errors import DataError, Unusable
 from components.lib.kinds.multiclass import Multiclass
+from components.lib.pseudonyms import PUBLIC_KEY, pseudonym
 from components.lib.readers.archive import PackedFolder
+from components.lib.readers.dicom_files import DicomFiles
 from components.lib.readers.folder import Folder
 
 TARGETS: dict[str, Any] = {"grade": Multiclass(kind="multiclass", classes=("mild", "severe"))}
@@ -111,3 +114,69 @@ def test_an_archive_that_changed_is_looked_through_again(tmp_path: Path) -> None
     assert len(index(raw)) == 4
     packed(raw, {"mild/a.png": b"x"})
     assert len(index(raw)) == 1
+
+
+def scans() -> dict[str, bytes]:
+    """DICOM of two patients, a real one of pydicom's, and a PNG, by path."""
+    said = {
+        "PatientID": "12", "IssuerOfPatientID": "East", "PatientSex": "F", "PatientAge": "043Y",
+        "StudyInstanceUID": "1.2.3", "InstitutionName": "St Mary",
+    }  # fmt: skip
+    return {
+        "mild/a.dcm": dicom(film(1), PatientName="Secret^Name", **said),
+        "severe/b.DICOM": dicom(film(2), PatientID="13", BurnedInAnnotation="YES"),
+        "severe/c.dcm": real("CT_small.dcm"),
+        "mild/d.png": encoded(film(3)),
+        "mild/e.dcm": dicom(film(4), PatientID="14")[:200],
+    }
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_headers_of_dicom_files_say_whose_they_are(tmp_path: Path, form: str) -> None:
+    raw = packed(tmp_path / form, scans())
+    table = index(raw, public_key=True).set_index("file")
+    first = table.loc["mild/a.dcm"]
+    assert (first["patient"], first["sex"], first["age"], first["study"]) == ("East\\12", "F", 43, "1.2.3")
+    assert first["site"] == f"site-{pseudonym(PUBLIC_KEY, 'site st mary')[:8]}"
+    assert table["patient"].fillna("").to_dict() == {
+        "mild/a.dcm": "East\\12", "mild/d.png": "", "mild/e.dcm": "", "severe/b.DICOM": "13", "severe/c.dcm": "1CT1",
+    }  # fmt: skip
+    assert "Secret" not in table.to_csv()
+    assert table["grade"].tolist() == ["mild", "mild", "mild", "severe", "severe"]
+
+
+def test_the_same_headers_as_from_a_folder(tmp_path: Path) -> None:
+    files = {name: content for name, content in scans().items() if not name.endswith(".png")}
+    for name, content in files.items():
+        (tmp_path / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "raw" / name).write_bytes(content)
+    folder = DicomFiles(reader="dicom", path="raw", public_key=True).samples(tmp_path / "raw", {}, TARGETS)
+    table = index(packed(tmp_path / "set.zip", files), public_key=True)
+    pd.testing.assert_frame_equal(table[folder.columns], folder, check_dtype=False)
+
+
+def test_what_an_index_tells_comes_from_it_and_the_rest_from_headers(tmp_path: Path) -> None:
+    text = "path,grade,sex\nmild/a.dcm,mild,m\nsevere/b.DICOM,severe,\nmild/d.png,mild,f\nlost.dcm,mild,f\n"
+    raw = packed(tmp_path / "set.zip", {**scans(), "index.csv": text.encode()})
+    table = index(raw, index="index.csv", public_key=True).set_index("file")
+    assert table["sex"].fillna("").to_dict() == {
+        "lost.dcm": "f", "mild/a.dcm": "m", "mild/d.png": "f", "severe/b.DICOM": "",
+    }  # fmt: skip
+    assert table["patient"].fillna("").tolist() == ["", "East\\12", "", "13"]
+
+
+def test_burned_in_text_in_an_archive(tmp_path: Path) -> None:
+    raw = packed(tmp_path / "set.tar", scans())
+    with pytest.raises(Unusable, match="likely burned-in text"):
+        source(raw).opener(raw, {})("severe/b.DICOM", 0)
+    assert source(raw, burned_in="keep").opener(raw, {})("severe/b.DICOM", 0) == scans()["severe/b.DICOM"]
+    assert source(raw).opener(raw, {})("mild/a.dcm", 0) == scans()["mild/a.dcm"]
+
+
+def test_a_site_needs_the_hospitals_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = packed(tmp_path / "set.zip", scans())
+    monkeypatch.setenv("MEDPIPE_PATIENT_KEY_FILE", str(tmp_path / "none"))
+    monkeypatch.delenv("MEDPIPE_PATIENT_KEY", raising=False)
+    with pytest.raises(DataError, match="a key of at least 32 characters"):
+        index(raw)
+    assert index(raw, site=None)["site"].isna().all()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 from films import film
 
@@ -91,6 +92,12 @@ def test_what_is_no_medmnist_set_is_told(tmp_path: Path, changes: Any, where: st
     error = problem(archive(tmp_path, **changes))
     assert error.where.endswith(where)
     assert found in error.found
+
+
+def test_an_archive_without_validation_has_two_splits(tmp_path: Path) -> None:
+    whole, without = index(archive(tmp_path)), index(archive(tmp_path, val_images=None, val_labels=None))
+    assert {*without["split"]} == {"train", "test"}
+    pd.testing.assert_frame_equal(without, whole[whole["split"] != "validation"].reset_index(drop=True))
 
 
 def test_a_label_without_a_class_names_the_classes(tmp_path: Path) -> None:

@@ -186,6 +186,24 @@ def test_a_target_or_a_patient_is_no_input(tmp_path: Path) -> None:
     assert "the column of patients" in problem(written(tmp_path), inputs=inputs)
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_target_whose_column_is_called_otherwise(tmp_path: Path, form: str) -> None:
+    columns = {"Blood Sugar": [99, 130, 180], "Outcome": ["mild", "None", ""], "age": [50, 60, 70]}
+    path = tmp_path / f"t.{form}"
+    pd.DataFrame(columns).to_parquet(path) if form == "parquet" else pd.DataFrame(columns).to_csv(path, index=False)
+    inputs = {"record": Table(kind="table", numbers=("Blood Sugar",))}
+    table = index(path, inputs=inputs, columns=Columns(targets={"grade": "Outcome"}))
+    assert table["grade"].fillna("").tolist() == ["mild", "None", ""]
+    assert "Outcome" not in table
+    load = source(path, columns=Columns(targets={"grade": "Outcome"})).opener(path, inputs)
+    assert load("table", 2).content() == Row({"Blood Sugar": 180.0 if form == "parquet" else "180"}).content()
+    told = problem(path, inputs=inputs, columns=Columns(targets={"grade": "Outcom"}))
+    assert "a column 'Outcom'" in told
+    assert "nearest: Outcome" in told
+    leaking = {"record": Table(kind="table", numbers=("age",), categories={"Outcome": None})}
+    assert "a target of this task" in problem(path, inputs=leaking, columns=Columns(targets={"grade": "Outcome"}))
+
+
 @pytest.mark.skipif(not REAL.exists(), reason=f"real data are not there: {REAL.name}; set MEDPIPE_REAL_DATA")
 def test_california() -> None:
     numbers = ("longitude", "latitude", "housing_median_age", "total_rooms", "total_bedrooms", "population",

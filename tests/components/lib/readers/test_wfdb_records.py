@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,11 +17,14 @@ import pytest
 import wfdb
 from pydantic import ValidationError
 
+from components.ingest import ingest
+from components.lib.dataset import Dataset
 from components.lib.errors import DataError, Unusable
 from components.lib.kinds.binary import Binary
 from components.lib.kinds.multiclass import Multiclass
 from components.lib.kinds.signal import Signal
 from components.lib.readers.wfdb_records import Records
+from components.lib.spec import TaskSpec
 
 ROOT = Path(__file__).parents[4]
 REAL = Path(os.environ.get("MEDPIPE_REAL_DATA", ROOT.parent / "shared" / "data")) / "ecg_wfdb"
@@ -199,6 +204,56 @@ def test_a_damaged_header(tmp_path: Path, content: bytes) -> None:
 
 def test_damaged_annotations(tmp_path: Path) -> None:
     (write(tmp_path) / "r1.atr").write_bytes(b"\x01\x02\x03")
+    assert problem(tmp_path).where == str(tmp_path / "r1.atr")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda file: file.with_suffix(".atr").unlink(), "annotations of a WFDB record: no such file"),
+        (lambda file: file.with_suffix(".atr").write_bytes(b"\1\2\3"), "annotations of a WFDB record: [A-Za-z]+"),
+        (lambda file: file.with_suffix(".hea").write_bytes(b"Secret"), "header of a WFDB record with signals: [A-Z].+"),
+    ],
+)
+def test_one_record_that_cannot_be_read_is_one_row_and_the_others_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: Any, reason: str
+) -> None:
+    for name in ("r1", "Secret-Name", "r3"):
+        write(tmp_path, name)
+    spoil(tmp_path / "Secret-Name.x")
+    table = rows(tmp_path)
+    good, (bad,) = table[table["refused"].isna()], table[table["refused"].notna()].to_dict("records")
+    assert good.groupby("file").size().to_dict() == {"r1": 5, "r3": 5}
+    assert re.fullmatch(f"unreadable: (the )?{reason}", bad["refused"])
+    assert source(tmp_path).place(bad["file"], bad["row"]) == "record 1, by name"
+    assert capsys.readouterr().out.startswith("beats: 10 of 16;")
+
+
+def test_a_record_that_cannot_be_read_goes_to_the_rejected_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(12):
+        write(tmp_path / "raw", f"Secret-{number:02d}", p_signal=signal(number), marks=None if number == 4 else MARKS)
+    task = {
+        "task": "beats", "source": source(tmp_path / "raw", public_key=True).model_dump(),
+        "inputs": {"ecg": INPUTS["ecg"].model_dump()}, "targets": {"beat": TARGETS["beat"].model_dump()},
+        "split": {"validation": 0.3, "test": 0.3, "seed": 3},
+    }  # fmt: skip
+    spec = TaskSpec.model_validate_json(json.dumps(task))
+    ingest(tmp_path / "raw", tmp_path / "ingested", tmp_path / "private", spec)
+    dataset = Dataset(tmp_path / "ingested")
+    assert dataset.samples()["patient"].nunique() == 11
+    (row,) = dataset.rejected().to_dict("records")
+    assert (row["sample_id"], row["place"]) == ("refused-0", "record 5, by name")
+    assert row["reason"] == "unreadable: annotations of a WFDB record: no such file"
+    said = capsys.readouterr().out
+    assert f"left out: 1 {row['reason']}; see rejected.parquet" in said
+    assert "Secret" not in said
+
+
+def test_where_no_record_can_be_read_it_is_an_error(tmp_path: Path) -> None:
+    for name in ("r1", "r2"):
+        write(tmp_path, name, marks=None)
     assert problem(tmp_path).where == str(tmp_path / "r1.atr")
 
 

@@ -71,6 +71,20 @@ def test_receipt_of_duplicates_and_repeats() -> None:
     ]
 
 
+def test_receipt_of_time_order_says_who_came_again() -> None:
+    rows = table(*[(side, f"{side}{i}", f"{side}{i}") for side in ("train", "validation", "test") for i in range(2)])
+    days = pd.to_datetime(
+        pd.Series(["2024-01-01", "2024-05-09", "2024-02-01", "2024-02-02", "2024-03-01", "2024-03-02"])
+    )
+    first = days.where(days.index != 1, pd.Timestamp("2024-01-02"))
+    kept = audit(rows, pd.DataFrame({"taken": days, "first": first}))
+    assert receipt(kept)[-1] == (
+        "time order of first samples: train, validation, test; later samples of earlier patients: train 1"
+    )
+    torn = audit(rows, pd.DataFrame({"taken": days, "first": days}))
+    assert receipt(torn)[-1].startswith("time order of first samples: NOT kept; ")
+
+
 def test_missing_digests_are_no_duplicates() -> None:
     rows = table(("train", "a", None), ("test", "b", None)).assign(sha256=pd.Series([None, None], dtype="str"))
     assert audit(rows).duplicates == ()

@@ -20,7 +20,7 @@ from components.ingest import ingest
 from components.lib.dataset import ArrayInfo, Dataset, DatasetWriter
 from components.lib.errors import GateError
 from components.lib.spec import TaskSpec
-from components.lib.validate import near_duplicates
+from components.lib.validate import close_pairs, near_duplicates
 from components.lib.validate.near_duplicates import search
 
 ROOT = Path(__file__).parents[4]
@@ -89,13 +89,14 @@ def test_blocks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     pictures = [smooth(i % 30) if i < 30 else darker(smooth(i % 30)) for i in range(60)]
     dataset = dataset_of(tmp_path / "d", pictures, split=["train"] * 30 + ["test"] * 30)
     ((whole,), _) = search(dataset, spec_of())
-    monkeypatch.setattr(near_duplicates, "BLOCK", 7)
+    monkeypatch.setattr(close_pairs, "GROUP", 7)
+    monkeypatch.setattr(close_pairs, "TILE", 2)
     monkeypatch.setattr(near_duplicates, "AT_ONCE", 5)
     monkeypatch.setattr(near_duplicates, "MANY", 2)
     ((blocks,), _) = search(dataset, spec_of())
     order = ["first", "second"]
-    left, right = (each.pairs.sort_values(order).reset_index(drop=True).round(5) for each in (whole, blocks))
-    pd.testing.assert_frame_equal(left, right)
+    left, right = (each.pairs.sort_values(order).reset_index(drop=True) for each in (whole, blocks))
+    pd.testing.assert_frame_equal(left, right, rtol=0, atol=1e-5)
     assert len(left) == 30
 
 
@@ -113,6 +114,9 @@ def test_what_is_told_of_folds_patients_and_exact_copies(tmp_path: Path) -> None
         "near duplicates across folds: 1",
         "near duplicates of two patients on one side: 1",
     )
+    (check,) = found.finding("fail").checks
+    assert check.status == "failed"
+    assert check.found_with_ids == "0 pairs, 1 in two folds; sample_ids: s0000, s0001"
 
 
 def test_dropping_leaves_test_whole_and_only_what_must_go(tmp_path: Path) -> None:
