@@ -1,13 +1,16 @@
 """How fast medpipe's nets train on a GPU, what share of its peak that is, and whether the loop is fed fast enough.
 
     KERAS_BACKEND=jax python -m benchmarks.gpu [NET …] [SIDE …]      resnet, cnn; 28, 64, 224; all of them by default
+    KERAS_BACKEND=jax python -m benchmarks.gpu loop [NET …] [SIDE …]  the loop alone, without the bare step
 
 Needs JAX and no TensorFlow; the first device that JAX finds is measured. The data are synthetic: speed doesn't hang on
-what a picture shows. Three speeds, in images a second:
+what a picture shows. Four speeds, in images a second:
 
     step   the bare training step, augmentation and optimizer included, on a batch that lies on the device
     again  medpipe's loop (one Keras `fit` an epoch) on one batch in memory, again and again
-    disk   the same loop fed by EpochBatches, which reads, shuffles and converts memory-mapped files
+    disk   the same loop fed by EpochBatches, which reads, shuffles and converts memory-mapped files, as in training:
+           threads get the next batches ready
+    alone  the same without these threads: each batch is got ready when it is the next
 
 FLOPs are those of XLA's cost analysis of the step before it is compiled, taken on the processor: for a GPU XLA has
 none, and its compiled step calls cuDNN for convolutions. The share is of the card's dense peak in that precision, by
@@ -42,8 +45,8 @@ from components.train.samples import Samples
 NETS, PRECISIONS = ("resnet", "cnn"), ("float32", "bfloat16")
 BATCHES = {28: (64, 1024), 64: (64, 512), 224: (32, 256)}
 """Batch sizes by the side of a picture: that of a usual task, and one that fills a card."""
-COUNTS = {28: 16_384, 64: 8_192, 224: 2_048}
-"""Pictures on disk."""
+COUNTS = {28: 65_536, 64: 32_768, 224: 16_384}
+"""Pictures on disk: an epoch of 64 large batches. Each epoch waits for its first batch, so short ones tell of that."""
 PEAKS = {
     # Tensor cores, dense: bfloat16 and TF32, in which XLA multiplies float32. NVIDIA's data sheets of the H200 (SXM),
     # H100 (SXM) and A100 state 1,979, 1,979 and 624 TFLOP/s (bfloat16), 989, 989 and 312 (TF32) with sparsity: half.
@@ -71,25 +74,37 @@ class Speed(NamedTuple):
     flops: float = 0.0
 
 
+class Loops(NamedTuple):
+    """medpipe's loop on one batch, from disk without threads, and as in training."""
+
+    again: Speed
+    alone: Speed
+    disk: Speed
+
+
 def main(words: list[str]) -> int:
     """Measure and print a table; returns the exit status."""
-    known = {*NETS, *map(str, BATCHES)}
+    known = {*NETS, *map(str, BATCHES), "loop"}
     if keras.backend.backend() != "jax" or not known.issuperset(words):
         print(__doc__)
         return 2
     device = jax.devices()[0]
     print(f"{device.device_kind}, {_driver()}; Keras {keras.__version__}, JAX {jax.__version__}")
-    print("| net | pixels | batch | precision | step | of peak | GFLOP an image | again | disk | disk of again |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    shares, fed = [], []
+    bare, shares, fed = "loop" not in words, [], []
+    heads = ["step", "of peak", "GFLOP an image"] if bare else []
+    heads = ["net", "pixels", "batch", "precision", *heads, "again", "alone", "disk", "disk of again"]
+    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for case in cases(words):
-        step, again, disk = measure(case)
-        part = share(step.images * step.flops / case.batch, device.device_kind, case.precision)
-        print(row(case, step, part, again, disk), flush=True)
+        step, loops = measure(case, bare=bare)
+        part = share(step.images * step.flops / case.batch, device.device_kind, case.precision) if step else None
+        print(row(case, step, part, loops), flush=True)
         shares.append(part)
-        fed.append(disk.images / again.images)
-    told = "unknown for this device" if None in shares else f"{100 * max(filter(None, shares)):.1f} % at most"
-    print(f"share of peak: {told}; the loop from disk reaches {min(fed):.2f} to {max(fed):.2f} of one batch in memory")
+        fed.append(loops.disk.images / loops.again.images)
+    if bare:
+        known_shares = [part for part in shares if part is not None]
+        most = f"{100 * max(known_shares):.1f} % at most" if known_shares else "unknown for this device"
+        print(f"share of peak: {most}")
+    print(f"the loop from disk reaches {min(fed):.2f} to {max(fed):.2f} of one batch in memory")
     return 0
 
 
@@ -103,13 +118,16 @@ def cases(words: list[str]) -> Iterator[Case]:
                     yield Case(net, side, batch, precision)
 
 
-def measure(case: Case, count: int | None = None, seconds: float = SECONDS) -> tuple[Speed, Speed, Speed]:
-    """Bare step, loop on one batch, loop from disk.
+def measure(
+    case: Case, count: int | None = None, seconds: float = SECONDS, *, bare: bool = True
+) -> tuple[Speed | None, Loops]:
+    """Bare step, and the loop on one batch and from disk.
 
     Args:
         case: what to measure.
         count: pictures on disk.
         seconds: least duration of one timing.
+        bare: whether to measure the bare step, too; None stands for it if not.
     """
     keras.backend.clear_session()
     keras.utils.set_random_seed(1)
@@ -124,8 +142,9 @@ def measure(case: Case, count: int | None = None, seconds: float = SECONDS) -> t
         training.compile(optimizer=optimizer(spec.train, 1000, 10), loss=losses)
         training.optimizer.build(training.trainable_variables)
         batches = EpochBatches(samples, 0, case.batch)
-        step = _bare_step(training, batches[0], case.batch, seconds)
-        return step, _loop(training, Again(batches), seconds), _loop(training, batches, seconds)
+        step = _bare_step(training, batches[0], case.batch, seconds) if bare else None
+        again = _loop(training, Again(batches), seconds, 0)
+        return step, Loops(again, _loop(training, batches, seconds, 0), _loop(training, batches, seconds, None))
 
 
 class Again:
@@ -196,14 +215,14 @@ def _timed(run: Callable[[int], None], size: int, seconds: float) -> tuple[float
     return _middle(speeds)
 
 
-def _loop(training: keras.Model, batches: Any, seconds: float) -> Speed:
+def _loop(training: keras.Model, batches: Any, seconds: float, threads: int | None) -> Speed:
     """medpipe's loop over whole epochs; the first one, which compiles, doesn't count."""
-    fit_epoch(training, batches, 0, [])
+    fit_epoch(training, batches, 0, [], threads)
     count, speeds, epoch = sum(batches.size(number) for number in range(len(batches))), [], 1
     begun = time.perf_counter()
     while epoch < 3 or time.perf_counter() - begun < seconds:
         started = time.perf_counter()
-        fit_epoch(training, batches, epoch, [])
+        fit_epoch(training, batches, epoch, [], threads)
         speeds.append(count / (time.perf_counter() - started))
         epoch += 1
     return Speed(*_middle(speeds))
@@ -219,12 +238,19 @@ def share(flops: float, card: str, precision: str) -> float | None:
     return flops / PEAKS[card][precision] if card in PEAKS else None
 
 
-def row(case: Case, step: Speed, part: float | None, again: Speed, disk: Speed) -> str:
+def row(case: Case, step: Speed | None, part: float | None, loops: Loops) -> str:
     """One line of the table."""
-    of_peak = "unknown" if part is None else f"{100 * part:.1f} %"
-    cells = [*map(str, case), f"{step.images:,.0f} (± {50 * step.spread:.0f} %)", of_peak]
-    cells += [f"{step.flops / case.batch / 1e9:.3f}", f"{again.images:,.0f}", f"{disk.images:,.0f}"]
-    return f"| {' | '.join([*cells, f'{disk.images / again.images:.2f}'])} |"
+    cells = [*map(str, case)]
+    if step:
+        of_peak = "unknown" if part is None else f"{100 * part:.1f} %"
+        cells += [told(step), of_peak, f"{step.flops / case.batch / 1e9:.3f}"]
+    cells += [*map(told, loops), f"{loops.disk.images / loops.again.images:.2f}"]
+    return f"| {' | '.join(cells)} |"
+
+
+def told(speed: Speed) -> str:
+    """Images a second, and half their range."""
+    return f"{speed.images:,.0f} (± {50 * speed.spread:.0f} %)"
 
 
 def task(case: Case) -> TaskSpec:

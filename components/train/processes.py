@@ -31,6 +31,7 @@ import numpy as np
 from components.lib.dataset import file_digest
 from components.lib.errors import ModelError
 from components.lib.output import output, partial_of
+from components.train.ahead import ahead, suitable
 
 OURS = ("MEDPIPE_PROCESSES", "MEDPIPE_PROCESS", "MEDPIPE_COORDINATOR")
 KUBEFLOW = ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID", "JAX_COORDINATOR_ADDRESS")
@@ -138,11 +139,24 @@ def stop() -> None:
         jax.distributed.shutdown()
 
 
-def fit_epoch(training: keras.Model, batches: Batches, epoch: int, callbacks: list[keras.callbacks.Callback]) -> float:
+def fit_epoch(
+    training: keras.Model,
+    batches: Batches,
+    epoch: int,
+    callbacks: list[keras.callbacks.Callback],
+    threads: int | None = None,
+) -> float:
     """Train once on every batch, in order; returns the mean loss over the samples.
 
     With several devices each batch is shared out among them. The last one, when it can't be shared out evenly, is
     computed whole by all: leaving samples out or padding would change the means of batch normalisation.
+
+    Args:
+        training: the network, compiled.
+        batches: those of the epoch.
+        epoch: which epoch, from 0.
+        callbacks: Keras' callbacks; they may raise.
+        threads: how many get batches ready ahead of their turn; None: as many as suit the machine.
 
     Raises:
         ModelError: no batch could be shared out evenly.
@@ -159,8 +173,9 @@ def fit_epoch(training: keras.Model, batches: Batches, epoch: int, callbacks: li
         if isinstance(shares, Shares):
             shares.whole = part.place is None
         if len(part):
-            history = training.fit(part, epochs=epoch + 1, initial_epoch=epoch, shuffle=False, verbose=0,
-                                   callbacks=callbacks)  # fmt: skip
+            with ahead(part, suitable() if threads is None else threads) as ready:
+                history = training.fit(ready, epochs=epoch + 1, initial_epoch=epoch, shuffle=False, verbose=0,
+                                       callbacks=callbacks)  # fmt: skip
             losses.append(float(history.history["loss"][-1]))
             samples.append(part.samples)
     if isinstance(shares, Shares):

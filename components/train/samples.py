@@ -111,12 +111,20 @@ class Samples:
         parts, positions = self._part_of[rows], self._row_of[rows]
         result = {}
         for name, kind in self.spec.inputs.items():
-            cleaned = np.empty((len(parts), *kind.shape), kind.dtype)
-            for part in np.unique(parts):
-                chosen = parts == part
-                cleaned[chosen] = self._arrays[name][part][positions[chosen]]
-            result[name] = kind.to_network(cleaned, self.fitted.inputs[name])
+            result[name] = kind.to_network(self._cleaned(name, parts, positions), self.fitted.inputs[name])
         return result
+
+    def _cleaned(self, name: str, parts: NDArray[np.integer[Any]], positions: NDArray[np.integer[Any]]) -> Array:
+        """The rows at these positions of these parts, as clean wrote them."""
+        kind, arrays = self.spec.inputs[name], self._arrays[name]
+        own = np.unique(parts)
+        if len(own) == 1:
+            return np.asarray(arrays[own[0]][positions])  # one copy, not two: pictures are large
+        cleaned = np.empty((len(parts), *kind.shape), kind.dtype)
+        for part in own:
+            chosen = np.flatnonzero(parts == part)
+            cleaned[chosen] = arrays[part][positions[chosen]]
+        return cleaned
 
     def _fit(self, parts: int) -> Fitted:
         """Scales and categories of these samples; of those in the first parts alone, since copies would count twice."""

@@ -69,6 +69,7 @@ def reproduce(clone: Path, trained: Workspace, *words: str) -> subprocess.Comple
     return run(clone, trained.path.parent, "pipelines.reproduce", *words, store=trained.store)
 
 
+@pytest.mark.accept
 def test_a_version_is_the_same_model_again(clone: Path, trained: Workspace):
     before = sorted(path for path in trained.path.rglob("*"))
     done = reproduce(clone, trained, "tiny_table/1", "--workspace", str(trained.path))
@@ -80,6 +81,7 @@ def test_a_version_is_the_same_model_again(clone: Path, trained: Workspace):
     assert len(trees.stdout.splitlines()) == 1
 
 
+@pytest.mark.accept
 def test_another_task_gives_another_model_and_it_is_said(clone: Path, trained: Workspace, tmp_path: Path):
     store = MlflowClient(trained.store)
     version = store.get_model_version("tiny_table", "1")
@@ -96,6 +98,7 @@ def test_another_task_gives_another_model_and_it_is_said(clone: Path, trained: W
     assert "reproduced" not in done.stdout
 
 
+@pytest.mark.accept
 def test_data_that_are_nowhere_are_told(clone: Path, trained: Workspace, tmp_path: Path):
     from pipelines.workspace import dvc
 
@@ -105,11 +108,13 @@ def test_data_that_are_nowhere_are_told(clone: Path, trained: Workspace, tmp_pat
     assert "neither has them" in done.stderr
 
 
+@pytest.mark.accept
 def test_a_version_that_is_not_there_is_told_with_those_that_are(trained: Workspace):
     with pytest.raises(MedpipeError, match="tiny_table/1"):
         made_from(MlflowClient(trained.store), "tiny_table/7")
 
 
+@pytest.mark.accept
 def test_code_that_was_not_committed_cannot_be_checked_out(trained: Workspace):
     store = MlflowClient(trained.store)
     run_id = store.get_model_version("tiny_table", "1").run_id

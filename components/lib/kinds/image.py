@@ -126,7 +126,8 @@ class Image(InputKind):
 
     def to_network(self, cleaned: Array, fitted: Fitted) -> NDArray[np.float32]:
         """uint8 (N, H, W, C) to float32 in 0..1."""
-        return np.asarray(cleaned, np.float32) / np.float32(255)
+        # In one pass: the same bits as a float32 copy divided, without the copy.
+        return np.divide(cleaned, np.float32(255), dtype=np.float32)
 
     def standardise(self, inputs: Any) -> Any:
         """Each picture to mean 0 and standard deviation 1: exposure and site say nothing about disease."""

@@ -26,9 +26,9 @@ from pathlib import Path
 from films import task
 from ramps import STILL, TINY, ramps
 from components.train.step import train
-folder, side, budget = Path(sys.argv[1]), 512, 160_000_000
+folder, side, budget = Path(sys.argv[1]), 256, 160_000_000
 settings = task(inputs={"image": {"kind": "image", "size": [side, side]}}, augment={"online": {"image": STILL}},
-                train={**TINY, "model": "cnn", "batch_size": 4, "epochs": 1})
+                train={**TINY, "model": "cnn", "batch_size": 16, "epochs": 1})
 ramps(folder / "none", {})
 ramps(folder / "small", {"train": 40, "validation": 40}, side, rows=64)
 large = ramps(folder / "large", {"train": 4 * budget // side**2, "validation": 40}, side, rows=64)

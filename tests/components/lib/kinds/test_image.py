@@ -158,9 +158,10 @@ def test_other_requests_are_told_what_is_wanted(value: object, reason: str) -> N
 
 
 def test_the_network_gets_0_to_1() -> None:
-    given_ = GREY.to_network(np.array([0, 51, 255], np.uint8).reshape(3, 1, 1, 1), {})
-    assert given_.dtype == np.float32
-    assert given_.ravel().tolist() == pytest.approx([0, 0.2, 1])
+    every = np.arange(256, dtype=np.uint8).reshape(256, 1, 1, 1)
+    given_ = GREY.to_network(every, {})
+    np.testing.assert_array_equal(given_, every.astype(np.float32) / np.float32(255), strict=True)
+    assert given_[[0, 51, 255]].ravel().tolist() == pytest.approx([0, 0.2, 1])
 
 
 def test_a_copy_follows_its_generator_and_changes_the_picture() -> None:
