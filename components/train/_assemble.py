@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 from components.lib.errors import ModelError
-from components.lib.faults import explained
 from components.lib.model_dir import ModelInfo
 from components.lib.spec import TaskSpec
 
@@ -87,11 +86,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Exception as error:
-        told = explained(error)
-        if told is None:
-            raise
-        print(f"\n{type(told).__name__}: {told}", file=sys.stderr)
-        sys.exit(1)
+    from components.lib.cli import run
+
+    run(main)

@@ -25,8 +25,10 @@ def with_local_contrast(pictures: Any) -> Any:
         (N, H, W, 2 × C).
     """
     window = int(WINDOW * min(pictures.shape[1:3])) // 2 * 2 + 1
-    mean = _local_mean(pictures, window)
-    variance = ops.maximum(_local_mean(ops.square(pictures), window) - ops.square(mean), 0)
+    # Both means in one go: of two, tf2onnx writes the graph now in one way and now in another.
+    both = _local_mean(ops.concatenate([pictures, ops.square(pictures)], axis=-1), window)
+    mean, mean_square = ops.split(both, 2, axis=-1)
+    variance = ops.maximum(mean_square - ops.square(mean), 0)
     return ops.concatenate([pictures, (pictures - mean) / ops.sqrt(variance + LEAST_VARIANCE)], axis=-1)
 
 
