@@ -181,7 +181,7 @@ def _parts(names: pd.Series, labels: pd.Series, count: int, seed: int) -> NDArra
     """Part 0 … count-1 of every row (N,): groups whole, labels alike; equal rows and seeds give equal parts."""
     from sklearn.model_selection import GroupKFold
 
-    from components.ingest.even_folds import EvenFolds
+    from components.lib.even_folds import EvenFolds
 
     state = seed % 2**32
     stratified = labels.nunique() > 1 and labels.value_counts().max() >= count

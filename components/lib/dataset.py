@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from components.lib.errors import DataError
@@ -322,8 +321,3 @@ def _digest(path: Path) -> str:
 
 def _part_name(index: int) -> str:
     return f"part-{index:05d}"
-
-
-def known_values(column: pd.Series) -> NDArray[np.bool_]:
-    """Which rows of a column are known, (N,)."""
-    return column.notna().to_numpy()

@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 
+from components.train.network import every_layer
+
 # Batches over which the statistics of batch normalisation are taken.
 BATCHES = 32
 
@@ -57,5 +59,4 @@ def _take_statistics(training: keras.Model, batches: keras.utils.PyDataset) -> N
 
 def normalisations(model: keras.Model) -> list[Any]:
     """The batch normalisations of a network and of networks in it."""
-    nested = [normalisations(layer) if isinstance(layer, keras.Model) else [layer] for layer in model.layers]
-    return [each for layers in nested for each in layers if isinstance(each, keras.layers.BatchNormalization)]
+    return [each for each in every_layer(model) if isinstance(each, keras.layers.BatchNormalization)]

@@ -11,6 +11,7 @@ import numpy as np
 
 from components.lib.errors import ModelError
 from components.lib.train_settings import Train
+from components.train.network import every_layer
 
 SIZES = (128, 64, 32, 16, 8, 4)
 LEAST_STEPS = 10
@@ -45,7 +46,7 @@ def plan(settings: Train, count: int, core: keras.Model, memory: int | None = No
     """
     size = settings.batch_size
     if size == "auto":
-        size = _batch(count, _outputs(core), _memory() if memory is None else memory)
+        size = _batch(count, outputs(core), _memory() if memory is None else memory)
     elif size > count:
         _refuse_or_tell(settings, size, count)
     steps = -(-count // size)
@@ -80,21 +81,19 @@ def _refuse_or_tell(settings: Train, size: int, count: int) -> None:
     print(f"batch of {count}: all training samples in one step an epoch; train.batch_size: auto makes more steps")
 
 
-def _outputs(core: keras.Model) -> int:
-    """Numbers that the layers put out for one sample."""
-    tensors = [tensor for layer in _layers(core) for tensor in keras.tree.flatten(layer.output)]
+def outputs(core: keras.Model) -> int:
+    """Numbers that the layers of a network put out for one sample."""
+    tensors = [tensor for layer in every_layer(core) for tensor in keras.tree.flatten(layer.output)]
     return sum(int(np.prod(tensor.shape[1:])) for tensor in tensors)
 
 
-def _layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """The layers of a network, and those of a network in it."""
-    nested = [_layers(layer) if isinstance(layer, keras.Model) else [layer] for layer in model.layers]
-    return [layer for layers in nested for layer in layers]
+def limited(count: int) -> int:
+    """So many bytes of memory, or what the container may take where that is less."""
+    most = Path("/sys/fs/cgroup/memory.max")
+    limit = most.read_text(encoding="utf-8").strip() if most.is_file() else "max"
+    return min(count, int(limit)) if limit.isdigit() else count
 
 
 def _memory() -> int:
     """Bytes of memory of the machine, or of the container."""
-    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    most = Path("/sys/fs/cgroup/memory.max")
-    limit = most.read_text(encoding="utf-8").strip() if most.is_file() else "max"
-    return min(whole, int(limit)) if limit.isdigit() else whole
+    return limited(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from components.lib.errors import ModelError
 from components.lib.spec import TaskSpec
 from components.train import devices
-from components.train.derive import SIZES
+from components.train.derive import SIZES, limited, outputs
 from components.train.network import build_core
 from components.train.samples import Fitted
 
@@ -39,8 +38,8 @@ def require_memory(spec: TaskSpec, fitted: Fitted, free: int | None = None) -> N
     if free is None and devices.on_gpu():
         return  # a GPU's memory is its own, and the back end tells when it is full
     free = _free() if free is None else free
-    parameters, outputs = _size(spec, fitted)
-    weights, kept = BYTES_PER_PARAMETER * parameters, 2 * outputs * _batch(spec)
+    parameters, put_out = _size(spec, fitted)
+    weights, kept = BYTES_PER_PARAMETER * parameters, 2 * put_out * _batch(spec)
     if weights + kept > free:
         raise ModelError(
             f"train.width: {spec.train.width}, train.batch_size: {spec.train.batch_size}",
@@ -80,15 +79,14 @@ def _size(spec: TaskSpec, fitted: Fitted) -> tuple[int, int]:
     """
     if spec.train.width <= max(SMALL_WIDTHS):
         return _measured(spec, fitted, spec.train.width)
-    parameters, outputs = zip(*(_measured(spec, fitted, width) for width in SMALL_WIDTHS), strict=True)
-    square, line = np.polyfit(SMALL_WIDTHS, parameters, 2), np.polyfit(SMALL_WIDTHS, outputs, 1)
+    parameters, put_out = zip(*(_measured(spec, fitted, width) for width in SMALL_WIDTHS), strict=True)
+    square, line = np.polyfit(SMALL_WIDTHS, parameters, 2), np.polyfit(SMALL_WIDTHS, put_out, 1)
     return round(float(np.polyval(square, spec.train.width))), round(float(np.polyval(line, spec.train.width)))
 
 
 def _measured(spec: TaskSpec, fitted: Fitted, width: int) -> tuple[int, int]:
     core = build_core(spec.model_copy(update={"train": spec.train.model_copy(update={"width": width})}), fitted)
-    outputs = [tensor for layer in core.layers for tensor in keras.tree.flatten(layer.output)]
-    return core.count_params(), sum(int(np.prod(tensor.shape[1:])) for tensor in outputs)
+    return core.count_params(), outputs(core)
 
 
 def _batch(spec: TaskSpec) -> int:
@@ -105,10 +103,7 @@ def _advice(spec: TaskSpec) -> str:
 def _free() -> int:
     """Bytes of memory and swap that are free, or that the container may still take."""
     lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines())
-    free = sum(int(lines[name].split()[0]) * 1024 for name in ("MemAvailable", "SwapFree"))
-    most = Path("/sys/fs/cgroup/memory.max")
-    limit = most.read_text(encoding="utf-8").strip() if most.is_file() else "max"
-    return min(free, int(limit)) if limit.isdigit() else free
+    return limited(sum(int(lines[name].split()[0]) * 1024 for name in ("MemAvailable", "SwapFree")))
 
 
 def _gigabytes(count: int) -> str:

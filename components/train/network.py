@@ -36,6 +36,12 @@ def build_core(spec: TaskSpec, fitted: Fitted, name: str = "core") -> keras.Mode
     return keras.Model({source: inputs}, outputs, name=name)
 
 
+def every_layer(model: keras.Model) -> list[keras.layers.Layer]:
+    """The layers of a network, and in place of a network in it that one's layers."""
+    nested = [every_layer(layer) if isinstance(layer, keras.Model) else [layer] for layer in model.layers]
+    return [layer for layers in nested for layer in layers]
+
+
 def build_training(core: keras.Model, spec: TaskSpec, fitted: Fitted) -> keras.Model:
     """The core behind the online augmentation; outputs the logits of every target."""
     name, kind = _only_input(spec)

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from sklearn.model_selection import StratifiedGroupKFold
 
 from components.ingest import ingest
-from components.ingest.even_folds import EvenFolds
 from components.lib.dataset import Dataset
 from components.lib.errors import DataError, GateError, SpecError
+from components.lib.even_folds import EvenFolds
 from components.lib.spec import TaskSpec, load_spec
 
 SPLITS = ("train", "validation", "test")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import ClassVar
@@ -133,8 +132,3 @@ def content(raw: Raw) -> bytes:
         return f"{raw.shape}{raw.dtype}".encode() + np.ascontiguousarray(raw).tobytes()
     told: bytes = raw.content()
     return told
-
-
-def as_content(values: Mapping[str, object]) -> bytes:
-    """Plain values as bytes, whatever their order."""
-    return json.dumps(values, sort_keys=True, ensure_ascii=False, default=str).encode()

@@ -18,7 +18,7 @@ from components.lib.kinds import InputKind
 from components.lib.spec import TaskSpec
 from components.lib.validate.checks import Finding
 from components.lib.validate.near_duplicates import Pictures, is_picture
-from components.lib.validate.shortcuts import Labels, Matrix, grouped_folds, out_of_fold, patients, too_few, usable
+from components.lib.validate.quick_model import Labels, Matrix, grouped_folds, out_of_fold, patients, too_few, usable
 from components.lib.validate.tables import as_labels
 
 SIDE, COMPONENTS, STRENGTH = 24, 60, 0.1

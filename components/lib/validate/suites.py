@@ -53,18 +53,7 @@ def augmented_suite(spec: TaskSpec) -> ExpectationSuite:
     again = "remove the augmented dataset and run the augment step again"
     policy = "look at these copies, and lower the policy of their input under `augment.online` in the task file"
     alone = [
-        library.ExpectColumnValuesToNotBeNull(
-            column="sample_id", description="Every copy has a sample_id", notes=again
-        ),
-        library.ExpectColumnValuesToBeUnique(
-            column="sample_id", description="No two copies share a sample_id", notes=again
-        ),
-        library.ExpectColumnValuesToMatchRegex(
-            column="sample_id",
-            regex=SAMPLE_ID_PATTERN,
-            notes=again,
-            description="Every sample_id is at most 64 letters, digits, hyphens and underscores",
-        ),
+        *_named("copy", "copies", missing=again, repeated=again),
         library.ExpectColumnValuesToNotBeNull(column="split", description="Every copy has a split", notes=again),
         library.ExpectColumnValuesToBeInSet(
             column="split", value_set=["train"], notes=again, description="Every copy belongs to train"
@@ -90,25 +79,32 @@ def _table() -> list[Expectation]:
     ]
     return [
         library.ExpectTableRowCountToBeBetween(min_value=1, description="There are samples", notes=reader),
-        library.ExpectColumnValuesToNotBeNull(
-            column="sample_id", description="Every sample has a sample_id", notes=reader
-        ),
-        library.ExpectColumnValuesToBeUnique(
-            column="sample_id",
-            description="No two samples share a sample_id",
-            notes="take the repeated rows out of the source",
-        ),
-        library.ExpectColumnValuesToMatchRegex(
-            column="sample_id",
-            regex=SAMPLE_ID_PATTERN,
-            notes=reader,
-            description="Every sample_id is at most 64 letters, digits, hyphens and underscores",
-        ),
+        *_named("sample", "samples", missing=reader, repeated="take the repeated rows out of the source"),
         library.ExpectColumnValuesToNotBeNull(column="split", description="Every sample has a split", notes=split),
         library.ExpectColumnValuesToBeInSet(
             column="split", value_set=list(SPLITS), notes=split, description="Every split is train, validation or test"
         ),
         *filled,
+    ]
+
+
+def _named(one: str, several: str, *, missing: str, repeated: str) -> list[Expectation]:
+    """Each row has a sample_id of its own, which can't be the name of a file."""
+    from components.lib.validate import library
+
+    return [
+        library.ExpectColumnValuesToNotBeNull(
+            column="sample_id", description=f"Every {one} has a sample_id", notes=missing
+        ),
+        library.ExpectColumnValuesToBeUnique(
+            column="sample_id", description=f"No two {several} share a sample_id", notes=repeated
+        ),
+        library.ExpectColumnValuesToMatchRegex(
+            column="sample_id",
+            regex=SAMPLE_ID_PATTERN,
+            notes=missing,
+            description="Every sample_id is at most 64 letters, digits, hyphens and underscores",
+        ),
     ]
 
 
