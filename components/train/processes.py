@@ -31,7 +31,7 @@ import numpy as np
 from components.lib.dataset import file_digest
 from components.lib.errors import ModelError
 from components.lib.output import output, partial_of
-from components.train.ahead import ahead, suitable
+from components.train.ahead import ahead
 
 OURS = ("MEDPIPE_PROCESSES", "MEDPIPE_PROCESS", "MEDPIPE_COORDINATOR")
 KUBEFLOW = ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID", "JAX_COORDINATOR_ADDRESS")
@@ -156,7 +156,7 @@ def fit_epoch(
         batches: those of the epoch.
         epoch: which epoch, from 0.
         callbacks: Keras' callbacks; they may raise.
-        threads: how many get batches ready ahead of their turn; None: as many as suit the machine.
+        threads: how many get batches ready ahead of their turn; None: as suits back end and machine.
 
     Raises:
         ModelError: no batch could be shared out evenly.
@@ -173,7 +173,7 @@ def fit_epoch(
         if isinstance(shares, Shares):
             shares.whole = part.place is None
         if len(part):
-            with ahead(part, suitable() if threads is None else threads) as ready:
+            with ahead(part, threads) as ready:
                 history = training.fit(ready, epochs=epoch + 1, initial_epoch=epoch, shuffle=False, verbose=0,
                                        callbacks=callbacks)  # fmt: skip
             losses.append(float(history.history["loss"][-1]))

@@ -14,7 +14,7 @@ import pytest
 from films import task
 from ramps import TINY, ramps
 
-from components.train.ahead import ahead, suitable
+from components.train.ahead import ahead
 from components.train.epochs import EpochBatches
 from components.train.samples import Samples
 
@@ -90,9 +90,17 @@ def test_an_error_in_training_leaves_no_thread() -> None:
     assert len(numbers.asked) <= 4
 
 
-def test_tensorflow_reads_ahead_by_itself() -> None:
-    assert keras.backend.backend() == "tensorflow"
-    assert suitable() == 0
+def test_tensorflow_gets_the_same_batches_and_tunes_nothing(tmp_path: Path) -> None:
+    """Tuning makes the end of an epoch wait for a thread that sleeps, for seconds."""
+    data = [ramps(tmp_path / "data", {"train": 20})]
+    batches = EpochBatches(Samples(data, "train", task(train={**TINY, "mixup": 0.4})), 1, 3)
+    with ahead(batches) as ready:
+        assert not ready.options().autotune.enabled
+        assert len(ready) == 7
+        for number, found in enumerate(ready.as_numpy_iterator()):
+            for one, other in zip(keras.tree.flatten(found), keras.tree.flatten(batches[number]), strict=True):
+                np.testing.assert_array_equal(one, other, strict=True)
+    assert number == 6
 
 
 UNDER_JAX = """
