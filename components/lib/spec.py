@@ -15,6 +15,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from components.lib.errors import SpecError, nearest
+from components.lib.evaluate_settings import Evaluate
 from components.lib.kinds import TARGET_KINDS, AnyInput, AnyTarget
 from components.lib.phantoms import AnyPhantom
 from components.lib.places import is_remote
@@ -135,16 +136,6 @@ class Augment(Settings):
     """Per input, the policy of its kind; absent: the kind's default."""
     offline: Offline = Offline()
     """Copies on disk."""
-
-
-class Evaluate(Settings):
-    """What the report shows and what a model must reach."""
-
-    gates: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
-    """Metric (`finding.auc`) to the least that the lower end of its 95% interval must reach.
-    Empty: every target must be better than chance (AUC above .5, R² above 0)."""
-    thumbnails: bool = False
-    """Show single samples in the report. Synthetic ones are always shown; real patients' only when this is true."""
 
 
 class Register(Settings):

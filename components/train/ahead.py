@@ -41,8 +41,11 @@ def ahead(batches: keras.utils.PyDataset, threads: int | None = None) -> Iterato
 
 
 def _by_tensorflow(batches: keras.utils.PyDataset) -> Any:
-    """A `tf.data.Dataset` that reads ahead by a fixed number of batches. The one that Keras makes tunes that number, and
-    the thread that does so keeps the end of an epoch waiting while it sleeps: up to 5 s (measured, TensorFlow 2.21)."""
+    """A `tf.data.Dataset` that reads ahead by a fixed number of batches.
+
+    The one that Keras makes tunes that number, and the thread that does so keeps the end of an epoch waiting while it
+    sleeps: up to 5 s (measured with TensorFlow 2.21).
+    """
     import tensorflow as tf
 
     first = batches[0]

@@ -1,0 +1,45 @@
+"""What a part of the evaluation is given, and what it has to say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from components.evaluate.results import Result
+from components.lib.dataset import Dataset
+from components.lib.kinds import Array, Chart
+from components.lib.model_dir import Model
+from components.lib.page import Section
+from components.lib.spec import TaskSpec
+from components.lib.statistics import Estimate
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A model's answers on the test split, and all that they rest on."""
+
+    spec: TaskSpec
+    data: Dataset
+    network: Model
+    samples: pd.DataFrame
+    """Table of the test split (N rows)."""
+    arrays: Mapping[str, Array]
+    """Cleaned test samples (N, …) by input."""
+    results: tuple[Result, ...]
+    """Per target."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one look at a model found."""
+
+    sections: tuple[Section, ...] = ()
+    """For the report, in order."""
+    charts: Mapping[str, Chart] = field(default_factory=dict)
+    """By file name without ending; each becomes <name>.csv and figures/<name>.png."""
+    metrics: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    """Per target figures beside those of its kind; gates may name them."""
+    warnings: tuple[str, ...] = ()
+    """What a reader must not miss, in whole sentences: it stands at the top of the report."""
