@@ -50,6 +50,7 @@ def main(words: list[str]) -> int:
         subprocess.run(["git", "clone", "-q", str(CHECKOUT), str(clone)], check=True)
         rows = [_setup(clone), *_demo(clone), *_real(clone), *_ecg(clone), *_tables(clone), *_again(clone)]
         rows += [*(_kubeflow(clone, task) for task in ("ecg_rhythm", "disease_progression"))]
+        rows.append(_evaluation(clone))
         rows += [] if words else _tests(clone)
         rows.append(_clean(clone))
     text = _table(rows, "The tests were left out. " if words else "")
@@ -169,6 +170,18 @@ def _again(clone: Path) -> list[Row]:
     nothing = "Running stage" not in printed
     return [Row("a second `dvc repro`", "nothing runs, under 2 s", f"{'nothing ran' if nothing else 'stages ran'}, "
                 f"{seconds:.2f} s", code == 0 and nothing and seconds < 2)]  # fmt: skip
+
+
+def _evaluation(clone: Path) -> Row:
+    """How long the evaluation takes, and what memory."""
+    real = f"MEDPIPE_REAL_DATA={REAL.parent} " if REAL.exists() else ""
+    _, code, printed = _run(clone, f". .venv/bin/activate && {real}python -m benchmarks.evaluate")
+    cells = [line.split("|")[1:-1] for line in printed.splitlines() if line.startswith("| ") and "samples" not in line]
+    found = "; ".join(
+        f"{name.strip()}: {seconds.strip()} s, {memory.strip()} MB" for name, _, seconds, _, memory, _ in cells
+    )
+    goal = "50,000 samples in 60 s, PneumoniaMNIST in 20 s, each in 1 GB"
+    return Row("the whole evaluation", goal, found or f"exit {code}", code == 0)
 
 
 def _tests(clone: Path) -> list[Row]:

@@ -16,9 +16,11 @@ from pathlib import Path
 from components.lib.errors import DataError
 from components.lib.model_dir import Model
 from components.lib.output import output
-from components.lib.registry import Registry
+from components.lib.registry import Registry, registered_name
 from components.lib.spec import TaskSpec
 from components.lib.tracking import run_of
+
+CARD = "model_card.md"
 
 
 def register(model: Path, evaluation: Path, out: Path, spec: TaskSpec) -> None:
@@ -26,13 +28,13 @@ def register(model: Path, evaluation: Path, out: Path, spec: TaskSpec) -> None:
 
     Args:
         model: the model directory.
-        evaluation: what evaluate wrote.
+        evaluation: what evaluate wrote; its model_card.md becomes the version's description and goes into it.
         out: a directory with receipt.json: name, digest and gates. The version's number stays in the registry: it
             differs from store to store, and equal work gives equal bytes.
         spec: the task.
 
     Raises:
-        DataError: the evaluation is of another model.
+        DataError: the evaluation is of another model, or has no model card.
     """
     opened = Model(model)
     verdict = json.loads((evaluation / "evaluation.json").read_text(encoding="utf-8"))
@@ -43,21 +45,25 @@ def register(model: Path, evaluation: Path, out: Path, spec: TaskSpec) -> None:
             found=f"one of {verdict['model_digest'][:12]}",
             todo="dvc repro evaluate",
         )
-    name = model_name(spec.task, synthetic=opened.info.synthetic)
+    name = registered_name(spec.task, synthetic=opened.info.synthetic)
+    card = evaluation / CARD
+    if not card.is_file():
+        raise DataError(
+            str(card),
+            expected="the model card that evaluate writes",
+            found="no such file",
+            todo="dvc repro evaluate",
+        )
     registry = Registry(run_of(model, spec), name)
     version = registry.find(opened.digest)
     if version is None:
-        version = registry.add(opened, _tags(opened, verdict))
+        version = registry.add(opened, _tags(opened, verdict), card)
+    registry.describe(version, card.read_text(encoding="utf-8"))
     decision = _decide(registry, version, verdict, spec)
     print(f"registered: {name} version {version}, {decision}")
     receipt = {"name": name, "model_digest": opened.digest, "passed": verdict["passed"], "gates": verdict["gates"]}
     with output(out, {"model": opened.digest, "evaluation": verdict}) as partial:
         (partial / "receipt.json").write_text(json.dumps(receipt, indent=2) + "\n", encoding="utf-8")
-
-
-def model_name(task: str, *, synthetic: bool) -> str:
-    """Name in the registry: the task's; models of synthetic data carry it."""
-    return f"{task}_synthetic" if synthetic else task
 
 
 def _tags(model: Model, verdict: dict[str, object]) -> dict[str, str]:

@@ -14,10 +14,10 @@ import yaml
 
 from components.lib.errors import MedpipeError
 from components.lib.model_dir import Model
-from components.lib.registry import Registry
+from components.lib.registry import Registry, registered_name
 from components.lib.spec import TaskSpec, load_spec
 from components.lib.tracking import run_of, tracking_uri
-from components.register import model_name, register
+from components.register import register
 from pipelines.workspace import require_fresh
 from serving.server import command, require_port
 
@@ -54,7 +54,7 @@ def ensure_registered(spec: TaskSpec) -> tuple[str, str]:
     """Name and version of the workspace's model; registers it where the registry lacks it."""
     folder = Path("data/model")
     model = Model(folder)
-    name = model_name(spec.task, synthetic=model.info.synthetic)
+    name = registered_name(spec.task, synthetic=model.info.synthetic)
     registry = Registry(run_of(folder, spec), name)
     version = registry.find(model.digest)
     if version is None:

@@ -2,7 +2,7 @@
 
 A folder holds a patient where a table in it has a row of theirs (by pseudonym, or by `sample_id` where a table has no
 patients) or a file names such a row. A folder that was made from such a one (the digests in dataset.json, model.json,
-evaluation.json and receipt.json say so) learned from the patient and counts, too.
+evaluation.json, external.json and receipt.json say so) learned from the patient and counts, too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from components.lib.places import Place
 
-META = ("dataset.json", "model.json", "evaluation.json", "receipt.json")
+META = ("dataset.json", "model.json", "evaluation.json", "external.json", "receipt.json")
 """What a step's output says of itself; a folder with none of them is raw data, or somebody else's."""
 # A sample_id, a pseudonym, or the SHA-256 of a sample: the only words that lead to somebody in what the steps write.
 WORD = re.compile(rb"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{32}|[0-9a-f]{16}(?:-[0-9]+)?)(?![0-9a-f])")
@@ -78,7 +78,10 @@ class Folder:
     @cached_property
     def step(self) -> str:
         """Which output it is, in a word."""
-        named = {"model.json": "model", "evaluation.json": "evaluation", "receipt.json": "registered"}
+        named = {
+            "model.json": "model", "evaluation.json": "evaluation", "external.json": "evaluation",
+            "receipt.json": "registered",
+        }  # fmt: skip
         told = self._meta.get("dataset.json", {}).get("step")
         return str(told or next((word for name, word in named.items() if name in self._meta), ""))
 

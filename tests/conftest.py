@@ -20,7 +20,7 @@ FIRST, LAST = (
     ("test_end_to_end.py", "test_tiny_ecg.py", "test_tiny_table.py"),
     (
         "test_front_ends.py", "test_killed_steps.py", "test_register.py", "test_serving.py", "test_other_kinds.py",
-        "test_serve.py",
+        "test_serve.py", "test_external.py",
     ),
 )  # fmt: skip
 

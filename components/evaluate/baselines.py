@@ -152,10 +152,11 @@ def _of_target(
     pieces = {name: _features(network, name, {name: array[rows]}) for name, array in training.items()}
     columns = np.concatenate([piece for piece in pieces.values() if piece is not None], axis=1)
     truth, answered = result.encoded[result.known], result.output[result.known]
+    whose = None if result.patients is None else result.patients[result.known]
     found = []
     for name, estimator in kind.baselines(seed).items():
         output = kind.baseline_output(estimator.fit(columns, target), test[result.known])
-        measured = kind.metrics(output, truth, result.fitted.decision)
+        measured = kind.metrics(output, truth, result.fitted.decision, whose)
         found.append(
             Baseline(
                 target=result.target,
@@ -167,7 +168,7 @@ def _of_target(
                 of=int(known.sum()),
                 metrics={metric: measured[metric] for metric in kind.comparable},
                 network={metric: result.metrics[metric] for metric in kind.comparable},
-                difference=kind.difference(answered, output, truth),
+                difference=kind.difference(answered, output, truth, whose),
             )
         )
     return found

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from components.evaluate.results import Result
 from components.lib.kinds import Array, InputKind
+from components.lib.model_dir import Model
+from components.lib.occlusion import occlusion
 from components.lib.page import Section, paragraph, picture
 
 EACH = 4
@@ -56,35 +58,37 @@ class Cases:
         }
 
 
-def choose_cases(
-    result: Result, samples: pd.DataFrame, arrays: Mapping[str, Array], inputs: Mapping[str, InputKind]
-) -> Cases:
-    """The samples of one target that are worth a look, as its kind chooses them."""
-    name, kind = next(iter(inputs.items()))
+def choose_cases(result: Result, samples: pd.DataFrame, arrays: Mapping[str, Array], network: Model) -> Cases:
+    """The samples of one target that are worth a look, as its kind chooses them: best, worst, least certain."""
+    name, kind = next(iter(network.info.inputs.items()))
     chosen = result.kind.examples(result.output, result.encoded, result.known, result.fitted.decision)
     groups = {each.title: each.rows[:EACH] for each in chosen}
-    strongest = _strongest(result, np.concatenate(list(groups.values())).astype(int))
+    rows = sorted({int(row) for each in groups.values() for row in each})
+    evidence = {row: _evidence(result, row, arrays[name], network) for row in rows}
+    strongest = max((float(each.max()) for each in evidence.values() if each is not None), default=1.0)
+    pictures = {row: kind.picture(arrays[name][row], evidence[row], strongest) for row in rows}
+    marked = network.info.explain != "none"
     shown = {
-        title: tuple(_case(result, int(row), samples, arrays[name][row], kind, strongest) for row in rows)
-        for title, rows in groups.items()
+        title: tuple(_case(result, int(row), samples, kind, pictures[int(row)], marked=marked) for row in each)
+        for title, each in groups.items()
     }
     whats = {result.kind.shown_unit(output)[1] for output in result.output[:1]}
-    legend = kind.legend(next(iter(whats), ""), explained=result.maps is not None)
+    legend = kind.legend(next(iter(whats), ""), explained=network.info.explain)
     return Cases(result.target, f"{kind.noun.capitalize()}: {result.title}", legend, shown)
 
 
-def _strongest(result: Result, rows: NDArray[np.intp]) -> float:
-    """Evidence that gets the full colour, the same for all samples shown."""
-    if result.maps is None or not len(rows):
-        return 1.0
-    return float(max(result.maps[row, ..., result.kind.shown_unit(result.output[row])[0]].max() for row in rows))
-
-
-def _case(result: Result, row: int, samples: pd.DataFrame, cleaned: Array, kind: InputKind, strongest: float) -> Shown:
+def _evidence(result: Result, row: int, cleaned: Array, network: Model) -> NDArray[np.float32] | None:
+    """What each place of one sample adds to the unit that is shown: from the network's own map, or by hiding places."""
     unit, _ = result.kind.shown_unit(result.output[row])
-    evidence = None if result.maps is None else result.maps[row, ..., unit]
+    if result.maps is not None:
+        return np.asarray(result.maps[row, ..., unit])
+    if network.info.explain == "occlusion":
+        return occlusion(network, np.asarray(cleaned[row]))[result.target][..., unit]
+    return None
+
+
+def _case(result: Result, row: int, samples: pd.DataFrame, kind: InputKind, png: bytes, *, marked: bool) -> Shown:
     truth = result.truth.iloc[row] if result.known[row] else None
     described = result.kind.described(result.output[row], truth, result.fitted.decision)
-    marked = "" if evidence is None else ", marked where the model looked"
-    png = kind.picture(cleaned, evidence, strongest)
-    return Shown(png, f"One of the {kind.noun}, {described}{marked}", f"{samples['sample_id'].iloc[row]}: {described}")
+    where = ", marked where the model looked" if marked else ""
+    return Shown(png, f"One of the {kind.noun}, {described}{where}", f"{samples['sample_id'].iloc[row]}: {described}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from components.lib.drawing import png
 from components.lib.kinds import Chart
 
 INCHES, DOTS_PER_INCH = (5.0, 4.2), 160
 
 
+@lru_cache(maxsize=128)
 def draw(chart: Chart) -> bytes:
-    """A chart as PNG; equal charts give equal bytes."""
+    """A chart as PNG; equal numbers give equal bytes. It is drawn once, for the report and for its file."""
     return png(chart.draw, INCHES, DOTS_PER_INCH, arranged=True)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
 import pandas as pd
 from markupsafe import Markup
 
-from components.evaluate.baselines import Baseline, sections
-from components.evaluate.cases import Cases
+from components.evaluate.baselines import sections as plain
+from components.evaluate.figures import draw
+from components.evaluate.findings import Findings
 from components.evaluate.gates import Gate
-from components.evaluate.groups import groups
 from components.evaluate.members import sections as members
 from components.evaluate.results import Result, words
-from components.lib.dataset import DatasetInfo
 from components.lib.model_dir import ModelInfo
 from components.lib.numbers import number
-from components.lib.page import Section, page, paragraph, picture, table, verdict
-from components.lib.spec import TaskSpec
+from components.lib.page import Section, page, paragraph, picture, table, verdict, warning
 from components.lib.statistics import Estimate
 
 SYNTHETIC = (
@@ -30,63 +25,38 @@ SHORT = 16
 """Characters of a digest that are shown."""
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What the report says about data and model."""
-
-    dataset: DatasetInfo
-    model: ModelInfo
-    model_digest: str
-    samples: pd.DataFrame
-    """The tables of all splits."""
-    receipt: tuple[str, ...]
-    """The leak audit, in lines."""
-
-
-def report(
-    spec: TaskSpec,
-    facts: Facts,
-    results: tuple[Result, ...],
-    gates: tuple[Gate, ...],
-    figures: Mapping[tuple[str, str], bytes],
-    cases: Sequence[Cases] | None,
-    baselines: Sequence[Baseline],
-    samples: pd.DataFrame,
-) -> str:
-    """The page as HTML.
-
-    Args:
-        spec: the task.
-        facts: about data and model.
-        results: per target.
-        gates: judged.
-        figures: PNGs by target and chart name.
-        cases: single samples; None where they may not be shown.
-        baselines: plain models beside the network.
-        samples: table of the test split (N rows).
-    """
-    synthetic = facts.dataset.synthetic or facts.model.synthetic
-    by_group = [groups(result, samples) for result in results]
-    parts = [
-        _verdict(gates),
+def report(findings: Findings) -> str:
+    """The page as HTML."""
+    evaluated, results = findings.evaluated, findings.evaluated.results
+    network, count = evaluated.network.info, len(evaluated.samples)
+    sections = [
+        _verdict(findings.gates),
+        *_warnings(findings.warnings),
         _operating_points(results),
-        _measured_on(facts, results),
-        *[_metrics(result, facts.model) for result in results],
-        *members(facts.model),
-        *sections(baselines),
-        *[group for group in by_group if group],
-        *[_figures(result, figures) for result in results],
-        *_cases(cases, facts),
-        _how_made(facts, results),
-        _limits(facts),
+        _measured_on(findings),
+        *[_metrics(result, network) for result in results],
+        *members(network),
+        *plain(findings.baselines),
+        *[section for part in findings.parts for section in part.sections],
+        *[_figures(result) for result in results],
+        *_cases(findings),
+        _how_made(findings),
+        _limits(findings),
     ]
+    what = f"{findings.name} on {count}" if findings.name else f"on {count} test"
     return page(
-        f"{spec.task.replace('_', ' ').capitalize()}: evaluation",
-        f"{facts.model.architecture} on {len(samples)} test samples. Research software, not a medical device: not "
-        "for decisions about patients.",
-        parts,
-        SYNTHETIC if synthetic else "",
+        f"{evaluated.spec.task.replace('_', ' ').capitalize()}: "
+        f"{'external validation' if findings.name else 'evaluation'}",
+        f"{network.architecture} {what} samples. Research software, not a medical device: not for decisions about "
+        "patients.",
+        sections,
+        SYNTHETIC if evaluated.data.info.synthetic or network.synthetic else "",
     )
+
+
+def _warnings(warnings: tuple[str, ...]) -> list[Section]:
+    """What a reader must not miss, if there is anything."""
+    return [Section("Before you read on", tuple(warning(text) for text in warnings))] if warnings else []
 
 
 def _verdict(gates: tuple[Gate, ...]) -> Section:
@@ -112,29 +82,35 @@ def _operating_points(results: tuple[Result, ...]) -> Section:
     return Section("In plain words", tuple(blocks))
 
 
-def _measured_on(facts: Facts, results: tuple[Result, ...]) -> Section:
+def _measured_on(findings: Findings) -> Section:
+    data, network = findings.evaluated.data, findings.evaluated.network.info
+    results, samples = findings.evaluated.results, data.samples()
     counts = pd.DataFrame(
         {
             "Split": SPLITS,
-            "Samples": [facts.dataset.counts[split] for split in SPLITS],
-            "Known patients": [facts.dataset.patients[split] for split in SPLITS],
+            "Samples": [data.info.counts[split] for split in SPLITS],
+            "Known patients": [data.info.patients[split] for split in SPLITS],
         }
     )
     for result in results:
         if result.kind.class_names:
-            labels = facts.samples[result.target].astype("str").where(facts.samples[result.target].notna(), "unknown")
-            per_class = pd.crosstab(facts.samples["split"], labels).reindex(SPLITS, fill_value=0)
+            labels = samples[result.target].astype("str").where(samples[result.target].notna(), "unknown")
+            per_class = pd.crosstab(samples["split"], labels).reindex(SPLITS, fill_value=0)
             for name in per_class.columns:
                 counts[f"{result.target}: {name}" if len(results) > 1 else str(name)] = per_class[name].to_numpy()
-    own = facts.dataset.digest in facts.model.lineage.values()
-    splits = "train and validation splits" if facts.model.cross_validated else "train split"
+    own = data.info.digest in network.lineage.values()
+    splits = "train and validation splits" if network.cross_validated else "train split"
     origin = (
         f"The model was trained on the {splits} of this very dataset, and saw the test split only here."
         if own
+        else "External validation: nothing was fitted here. That the model never saw these patients is taken for "
+        "granted: here they have other pseudonyms than there."
+        if findings.name
         else "The model was trained on another dataset: whether it saw these samples can't be checked here."
     )
     return Section(
-        "Measured on", (table(counts), *[paragraph(f"{_sentence(line)}.") for line in facts.receipt], paragraph(origin))
+        "Measured on",
+        (table(counts), *[paragraph(f"{_sentence(line)}.") for line in findings.receipt], paragraph(origin)),
     )
 
 
@@ -159,28 +135,29 @@ def _validation(result: Result, model: ModelInfo) -> str:
     return f"On validation the chosen epoch scored {score}, the figure it was chosen by."
 
 
-def _figures(result: Result, figures: Mapping[tuple[str, str], bytes]) -> Section:
+def _figures(result: Result) -> Section:
     blocks = [
-        picture(figures[result.target, chart.name], f"{chart.title} of {result.target}. {chart.caption}", chart.caption)
+        picture(draw(chart), f"{chart.title} of {result.target}. {chart.caption}", chart.caption)
         for chart in result.charts
     ]
     return Section(f"Figures: {result.title}", tuple(blocks))
 
 
-def _cases(cases: Sequence[Cases] | None, facts: Facts) -> list[Section]:
+def _cases(findings: Findings) -> list[Section]:
     """Single samples, where they may be shown."""
-    if cases is None:
-        noun = next(iter(facts.model.inputs.values())).noun
+    if findings.cases is None:
+        noun = next(iter(findings.evaluated.network.info.inputs.values())).noun
         why = (
             f"{noun.capitalize()} of real patients stay out of the report. Where they may be shown, set "
             "`evaluate.thumbnails: true` in the task file."
         )
         return [Section(noun.capitalize(), (paragraph(why),))]
-    return [each.section for each in cases]
+    return [each.section for each in findings.cases]
 
 
-def _how_made(facts: Facts, results: tuple[Result, ...]) -> Section:
-    model, data = facts.model, facts.dataset
+def _how_made(findings: Findings) -> Section:
+    evaluated = findings.evaluated
+    model, data, results = evaluated.network.info, evaluated.data.info, evaluated.results
     rows = [
         ("Architecture", model.architecture),
         ("Parameters", f"{model.parameters:,}"),
@@ -195,23 +172,28 @@ def _how_made(facts: Facts, results: tuple[Result, ...]) -> Section:
         scaling = [f"{name} {value:.4g}" for name, value in result.fitted.scaling.items()]
         told = ", ".join(filter(None, [*scaling, result.kind.decision_text(result.fitted.decision)]))
         rows.append((f"Fitted: {result.target}", told))
-    rows += [("Model", facts.model_digest[:SHORT]), ("Dataset", f"{data.digest[:SHORT]} ({data.step})")]
+    rows += [("Model", evaluated.network.digest[:SHORT]), ("Dataset", f"{data.digest[:SHORT]} ({data.step})")]
     rows += [(f"Trained on: {name}", digest[:SHORT]) for name, digest in sorted(model.lineage.items())]
     frame = pd.DataFrame(rows, columns=["What", "Value"])
     return Section("How the model was made", (table(frame, "Digests (SHA-256, first characters) name exact content."),))
 
 
-def _limits(facts: Facts) -> Section:
-    limits = [
+def _limits(findings: Findings) -> Section:
+    data = findings.evaluated.data.info
+    elsewhere = "These are the samples of one other source; a third one, with other machines and patients, may differ."
+    here = (
         "The test split comes from the same source as the training data. At another hospital, with other machines and "
-        "patients, expect worse until it has been measured there.",
+        "patients, expect worse until it has been measured there."
+    )
+    limits = [
+        elsewhere if findings.name else here,
         "Labels are taken as the truth; where they are wrong, so are these figures.",
         "Intervals cover the chance of the sample, not a change of the population, and not the choice of the seed.",
     ]
-    if not any(facts.dataset.patients.values()):
+    if not any(data.patients.values()):
         limits.append("No patient is known: several samples may be of one, and intervals too narrow for it.")
-    elif facts.dataset.patients["test"] < facts.dataset.counts["test"]:
-        limits.append("Several samples may be of one patient; intervals count samples and may be too narrow.")
+    elif data.patients["test"] < data.counts["test"]:
+        limits.append("Where several samples are of one patient, intervals draw whole patients.")
     return Section("Limits", tuple(paragraph(limit) for limit in limits))
 
 

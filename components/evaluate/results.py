@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.lib.errors import DataError, ModelError
+from components.lib.gate_names import BY_PATIENT
 from components.lib.kinds import Array, Chart, TargetKind
 from components.lib.model_dir import Model, TargetFigures
 from components.lib.statistics import Estimate
@@ -36,6 +37,8 @@ class Result:
     answer: Mapping[str, Array]
     metrics: Mapping[str, Estimate]
     charts: tuple[Chart, ...]
+    patients: NDArray[np.intp] | None = None
+    """Equal numbers for samples of one patient (N,), of the known and the unknown; None: nobody has several."""
 
     @property
     def title(self) -> str:
@@ -65,7 +68,7 @@ def _result(model: Model, name: str, samples: pd.DataFrame, outputs: Mapping[str
     kind, fitted, output = model.info.targets[name], model.info.fitted[name], outputs[name]
     _refuse_not_finite(name, output, samples["sample_id"])
     encoded, known = kind.encode(samples[name])
-    probability, truth = output[known], encoded[known]
+    probability, truth, whose = output[known], encoded[known], patients(samples)
     return Result(
         target=name,
         kind=kind,
@@ -76,9 +79,21 @@ def _result(model: Model, name: str, samples: pd.DataFrame, outputs: Mapping[str
         encoded=encoded,
         known=known,
         answer=kind.answer(output, fitted.decision),
-        metrics=kind.metrics(probability, truth, fitted.decision),
+        metrics=kind.metrics(probability, truth, fitted.decision, None if whose is None else whose[known]),
         charts=tuple(kind.charts(probability, truth, fitted.decision)),
+        patients=whose,
     )
+
+
+def patients(samples: pd.DataFrame) -> NDArray[np.intp] | None:
+    """Equal numbers for samples of one patient (N,); who is unknown is another patient in each sample.
+
+    None where nobody has several samples, and where no patient is known.
+    """
+    numbers = pd.factorize(samples["patient"])[0] if "patient" in samples else np.full(len(samples), -1)
+    unknown = numbers < 0
+    numbers[unknown] = numbers.max(initial=-1) + 1 + np.arange(int(unknown.sum()))
+    return numbers.astype(np.intp) if len(np.unique(numbers)) < len(numbers) else None
 
 
 def _refuse_not_finite(target: str, output: NDArray[np.float32], sample_ids: pd.Series) -> None:
@@ -121,6 +136,8 @@ def predictions(samples: pd.DataFrame, results: tuple[Result, ...]) -> pd.DataFr
 
 def words(metric: str) -> str:
     """A metric's name for people."""
+    if metric.startswith(BY_PATIENT):
+        return f"By patient: {words(metric.removeprefix(BY_PATIENT))}"
     told = {
         "auc": "AUC", "ece": "Calibration error (ECE)", "f1": "F1", "brier": "Brier score", "r2": "R²",
         "mae": "Mean absolute error", "rmse": "Root mean squared error",

@@ -76,7 +76,27 @@ def fit_threshold(probability: Floats, positive: NDArray[np.bool_], settings: Th
         return settings.value
     if settings.method == "sensitivity":
         return highest_threshold(score, positive, settings.sensitivity) if positive.any() else 0.5
-    return youden(score, positive) if positive.any() and not positive.all() else 0.5
+    if positive.all() or not positive.any():
+        return 0.5
+    if settings.method == "cost":
+        return cheapest(score, positive, settings.miss_cost, settings.prevalence)
+    return youden(score, positive)
+
+
+def fit_thresholds(probability: Floats, positive: NDArray[np.bool_], settings: Threshold) -> dict[str, float]:
+    """{"threshold"}, the operating point that was asked for; what each method chooses, "threshold_youden" …; and what
+    it was asked for, "asked_sensitivity" ….
+
+    The others are for the report alone, which then shows several operating points without having looked at test.
+
+    Args: as of `fit_threshold`.
+    """
+    chosen = {"threshold": fit_threshold(probability, positive, settings)}
+    for method in ("youden", "sensitivity", "cost"):
+        by_method = settings.model_copy(update={"method": method})
+        chosen[f"threshold_{method}"] = fit_threshold(probability, positive, by_method)
+    chosen |= {"asked_sensitivity": settings.sensitivity, "asked_miss_cost": settings.miss_cost}
+    return chosen if settings.prevalence is None else {**chosen, "asked_prevalence": settings.prevalence}
 
 
 def youden(score: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
@@ -95,16 +115,60 @@ def youden(score: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
     """
     distinct = np.unique(score)
     candidates = np.append((distinct[:-1] + distinct[1:]) / 2, 0.5)
+    return _steady_best(score, positive, candidates, gains=(1.0, 1.0), nearest=0.5)
+
+
+def cheapest(
+    score: NDArray[np.float64], positive: NDArray[np.bool_], miss_cost: float, prevalence: float | None
+) -> float:
+    """Of the thresholds whose expected cost is within one standard error of the least, the one nearest to theory.
+
+    Expected cost of a sample, in false alarms: miss_cost · prevalence · (1 - sensitivity) + (1 - prevalence) · (1 -
+    specificity). Theory: calibrated probabilities are called positive from 1 / (1 + miss_cost) upwards, the odds
+    corrected for another prevalence than that of the samples; it decides among thresholds that the data can't tell
+    apart, as .5 does in `youden`.
+
+    Args:
+        score: (N,), probabilities.
+        positive: (N,), with both classes.
+        miss_cost: cost of a miss over cost of a false alarm, above 0.
+        prevalence: share of positives where the model will be used, 0..1 without its ends; None: as in `positive`.
+
+    Sources: Metz 1978, doi:10.1016/S0001-2998(78)80014-2; theory: Elkan 2001, "The foundations of cost-sensitive
+    learning", IJCAI, theorems 1 and 2; the rule of one standard error: see `youden`.
+    """
+    here = float(positive.mean())
+    share = here if prevalence is None else prevalence
+    theory = 1 / (1 + miss_cost * (share / (1 - share)) * ((1 - here) / here))
+    distinct = np.unique(score)
+    everybody, nobody = distinct[0] / 2, (distinct[-1] + 1) / 2
+    candidates = np.concatenate([(distinct[:-1] + distinct[1:]) / 2, [theory, everybody, nobody]])
+    return _steady_best(score, positive, candidates, gains=(miss_cost * share, 1 - share), nearest=theory)
+
+
+def _steady_best(
+    score: NDArray[np.float64],
+    positive: NDArray[np.bool_],
+    candidates: NDArray[np.float64],
+    *,
+    gains: tuple[float, float],
+    nearest: float,
+) -> float:
+    """Of the candidates that gain as much as the best, less one standard error, the one nearest to a given point.
+
+    `gains` are those of sensitivity and of specificity.
+    """
+    of_hits, of_rejections = gains
     sensitivity = _share_from(np.sort(score[positive]), candidates)
     specificity = 1 - _share_from(np.sort(score[~positive]), candidates)
-    index = sensitivity + specificity - 1
+    index = of_hits * sensitivity + of_rejections * specificity - 1
     best = int(np.argmax(index))
     error = math.hypot(
-        _standard_error(sensitivity[best], int(positive.sum())),
-        _standard_error(specificity[best], int((~positive).sum())),
+        of_hits * _standard_error(sensitivity[best], int(positive.sum())),
+        of_rejections * _standard_error(specificity[best], int((~positive).sum())),
     )
     allowed = candidates[index >= index[best] - error]
-    return float(allowed[np.argmin(np.abs(allowed - 0.5))])
+    return float(allowed[np.argmin(np.abs(allowed - nearest))])
 
 
 def highest_threshold(score: NDArray[np.float64], positive: NDArray[np.bool_], sensitivity: float) -> float:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from components.lib.card_settings import Card
 from components.lib.settings import Settings
+
+Years = Annotated[int, Field(gt=0, lt=130)]
 
 
 class Evaluate(Settings):
@@ -14,6 +17,21 @@ class Evaluate(Settings):
 
     gates: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
     """Metric (`finding.auc`) to the least that the lower end of its 95% interval must reach.
+    Of errors it is the most that the upper end may be; of groups and patients see docs/evaluation.md.
     Empty: every target must be better than chance (AUC above .5, R² above 0)."""
     thumbnails: bool = False
     """Show single samples in the report. Synthetic ones are always shown; real patients' only when this is true."""
+    age_bands: tuple[Years, ...] = (18, 40, 65)
+    """Ages in years at which a new band begins, when the model is looked at by age: under 18, 18 to under 40, …"""
+    prevalences: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    """Shares of positives, where the model may be used, at which the report gives predictive values: [0.01, 0.05].
+    For binary targets; those of the test sample are always given."""
+    card: Card = Card()
+    """What only people can say, for model_card.md."""
+
+    @field_validator("age_bands")
+    @classmethod
+    def _rising(cls, bands: tuple[int, ...]) -> tuple[int, ...]:
+        if list(bands) != sorted(set(bands)):
+            raise ValueError("ages rise from band to band: [18, 40, 65]")
+        return bands

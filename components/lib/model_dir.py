@@ -12,6 +12,7 @@ neither TensorFlow nor Keras.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping
@@ -21,14 +22,18 @@ from typing import Any, Literal
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from components.lib.errors import ModelError
 from components.lib.kinds import AnyInput, AnyTarget, Array
+from components.lib.kinds.base import Explained
+from components.lib.outside import Outside
 from components.lib.settings import Settings
 
 FORMAT: Literal[2] = 2
 OUT_OF_FOLD = "out_of_fold.parquet"
+WITH_WEIGHTS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Einsum", "BatchNormalization", "Mul", "Add", "LSTM", "GRU")
+"""Nodes of a graph that hold what was learnt."""
 
 
 class TargetFigures(Settings):
@@ -70,12 +75,15 @@ class ModelInfo(Settings):
     fitted_inputs: dict[str, dict[str, Any]]
     """Per input, what its kind fitted on training samples: scales, categories."""
     fitted: dict[str, TargetFigures]
-    explain: Literal["class_activation_map", "none"]
+    explain: Explained
     """`class_activation_map`: the graph's output `<target>_map`, (N, h, w, units) or (N, t, units), holds what each
-    place adds to the logit before pooling."""
+    place adds to the logit before pooling. `occlusion`: the graph has no such output; `lib.occlusion` asks it what it
+    says while places are hidden. `none`: where it looked isn't known."""
     reference: dict[str, dict[str, float]]
     """Per input, mean and standard deviation of each quality figure over the training samples: what drift is held
     against."""
+    outside: dict[str, Outside] = Field(default_factory=dict)
+    """Per input whose kind has a summary: how training samples lie, against which `lib.outside` holds new ones."""
     synthetic: bool
     """Trained on synthetic films."""
     epochs: int
@@ -123,6 +131,7 @@ class Model:
                 found=error.errors()[0]["msg"],
                 todo=todo,
             ) from None
+        self._require_decisions(path / "model.json", todo)
         if hashlib.sha256(graph).hexdigest() != self.info.digest:
             raise ModelError(
                 str(path / "model.onnx"),
@@ -130,11 +139,16 @@ class Model:
                 found="another one",
                 todo=todo,
             )
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._session = _session(graph, threads)
         self._outputs = [output.name for output in self._session.get_outputs()]
         self.path = path
+
+    def _require_decisions(self, file: Path, todo: str) -> None:
+        """Refuse figures that nothing can be decided by, before any sample is looked at."""
+        for name, kind in self.info.targets.items():
+            if name in self.info.fitted and (found := kind.decision_problem(self.info.fitted[name].decision)):
+                where, expected = f"{file}, fitted.{name}.decision", "the figures that training fits, in their range"
+                raise ModelError(where, expected=expected, found=found, todo=todo)
 
     @property
     def digest(self) -> str:
@@ -157,11 +171,37 @@ class Model:
         pieces = [self._run(cleaned, slice(start, start + batch_size)) for start in range(0, count, batch_size)]
         return {name: np.concatenate([piece[i] for piece in pieces]) for i, name in enumerate(self._outputs)}
 
+    def shuffled(self, seed: int) -> Model:
+        """The same network with the weights of every layer in random order: one that has learnt nothing, for checks.
+
+        Source: Adebayo et al. 2018, arXiv:1810.03292 (randomisation of the model's parameters).
+        """
+        import onnx
+
+        graph = onnx.load(self.path / "model.onnx")
+        generator = np.random.default_rng(seed)
+        # Other constants say how a picture is scaled or cut: no graph runs without the right ones.
+        learnt = {name for node in graph.graph.node if node.op_type in WITH_WEIGHTS for name in node.input}
+        for tensor in graph.graph.initializer:
+            weights = onnx.numpy_helper.to_array(tensor)
+            if tensor.name in learnt and weights.dtype == np.float32 and weights.size > 1:
+                mixed = generator.permutation(weights.ravel()).reshape(weights.shape)
+                tensor.CopyFrom(onnx.numpy_helper.from_array(mixed, tensor.name))
+        other = copy.copy(self)
+        other._session = _session(graph.SerializeToString(), 0)
+        return other
+
     def _run(self, cleaned: Mapping[str, Array], rows: slice) -> list[Any]:
         fitted = self.info.fitted_inputs
         feed = {name: kind.to_network(cleaned[name][rows], fitted[name]) for name, kind in self.info.inputs.items()}
         outputs: list[Any] = self._session.run(None, feed)
         return outputs
+
+
+def _session(graph: bytes, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def write_model_json(path: Path, info: ModelInfo) -> None:

@@ -16,6 +16,8 @@ from markupsafe import Markup, escape
 
 SHORT = 28
 """Characters up to which a cell isn't broken."""
+LISTED = 6
+"""A page of more sections begins with a list of them."""
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -31,8 +33,13 @@ h3 { margin: 1.2rem 0 0; font-size: 1rem; }
 p { margin: .6rem 0; max-width: 46rem; }
 p.banner { max-width: none; }
 p.verdict { padding: .5rem .9rem; border-left: .35rem solid; max-width: none; }
+p.warning { padding: .5rem .9rem; border-left: .35rem solid #b26a00; background: #fff4ce; max-width: none; }
 p.passed { border-color: #1a7f37; background: #e9f7ed; }
 p.failed { border-color: #b3261e; background: #fdecea; }
+nav { margin: 1.2rem 0 0; padding: .6rem .9rem; background: #f4f6f8; font-size: .92rem; }
+nav ul { margin: 0; padding: 0; list-style: none; columns: 15rem; }
+nav li { padding: .12rem 0; break-inside: avoid; }
+nav a { color: #0b57a4; }
 .scroll { overflow-x: auto; margin: .8rem 0; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
 caption { padding: 0 0 .3rem; text-align: left; color: #4a535e; }
@@ -47,7 +54,12 @@ img { display: block; max-width: 100%; height: auto; }
 figcaption { margin-top: .3rem; font-size: .88rem; color: #4a535e; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; }
-  figure, tr, .verdict { break-inside: avoid; }
+  figure, tr, .verdict, .warning { break-inside: avoid; }
+  .scroll { overflow: visible; }
+  table { font-size: 7.5pt; }
+  th, td, .number, .short { white-space: normal; }
+  th, td { padding-right: .4rem; }
+  .long { min-width: 0; }
   h2 { break-after: avoid; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
@@ -70,6 +82,15 @@ _PAGE = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True
 <h1>{{ title }}</h1>
 <p class="subtitle">{{ subtitle }}</p>
 </header>
+{% if sections | length > listed %}
+<nav aria-label="Contents">
+<ul>
+{% for section in sections %}
+<li><a href="#section-{{ loop.index }}">{{ section.title }}</a></li>
+{% endfor %}
+</ul>
+</nav>
+{% endif %}
 <main>
 {% for section in sections %}
 <section aria-labelledby="section-{{ loop.index }}">
@@ -134,6 +155,11 @@ def verdict(passed: bool, text: str) -> Markup:
     return Markup('<p class="verdict {}"><strong>{}.</strong> {}</p>').format(name, word, text)
 
 
+def warning(text: str) -> Markup:
+    """What a reader must not miss."""
+    return Markup('<p class="warning"><strong>Note.</strong> {}</p>').format(text)
+
+
 def page(title: str, subtitle: str, sections: Sequence[Section], banner: str = "") -> str:
     """The whole page as HTML.
 
@@ -144,7 +170,9 @@ def page(title: str, subtitle: str, sections: Sequence[Section], banner: str = "
         banner: a warning above everything, e.g. that the data are synthetic.
     """
     # Our own style sheet is the one text that may not be escaped: it holds quotes.
-    return _PAGE.render(title=title, subtitle=subtitle, sections=sections, banner=banner, style=Markup(_STYLE))
+    return _PAGE.render(
+        title=title, subtitle=subtitle, sections=sections, banner=banner, style=Markup(_STYLE), listed=LISTED
+    )
 
 
 def _row(values: tuple[object, ...]) -> Markup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -14,14 +15,17 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 from mlflow.types.schema import AnyType
 
-from components.lib.model_dir import OUT_OF_FOLD, Model
-from components.lib.tracking import CHECKOUT, Run, tracking_uri
+from components.lib.errors import ModelError, nearest
+from components.lib.model_dir import OUT_OF_FOLD, Model, model_digest
+from components.lib.tracking import CHECKOUT, Run, client, tracking_uri
 
 # What a served version imports; versions and everything below them come from the lock.
 SERVING_PACKAGES = (
     "mlflow", "onnxruntime", "numpy", "pandas", "pyarrow", "opencv-python-headless", "pydantic", "pyyaml",
     "uvloop", "httptools",
 )  # fmt: skip
+LONGEST = 5000
+"""Characters of a version's description that MLflow's databases hold."""
 
 
 class Registry:
@@ -37,8 +41,8 @@ class Registry:
         versions = [int(version.version) for version in found if version.tags.get("model_digest") == digest]
         return str(max(versions)) if versions else None
 
-    def add(self, model: Model, tags: dict[str, str]) -> str:
-        """Log the model into its run and register it; returns the version."""
+    def add(self, model: Model, tags: dict[str, str], card: Path) -> str:
+        """Log the model and its card into its run and register it; returns the version."""
         mlflow.set_tracking_uri(tracking_uri())
         with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=self._run.id):
             code, served = _serving_code(Path(folder)), Path(folder) / "model"
@@ -49,7 +53,7 @@ class Registry:
                 warnings.simplefilter("ignore", UserWarning)
                 logged = mlflow.pyfunc.log_model(
                     name=self.name, python_model=str(CHECKOUT / "serving" / "model.py"), code_paths=[str(code)],
-                    artifacts={"model": str(served)}, signature=signature(model),
+                    artifacts={"model": str(served), "card": str(card)}, signature=signature(model),
                     pip_requirements=requirements(model),
                 )  # fmt: skip
         try:
@@ -61,6 +65,12 @@ class Registry:
             self.name, logged.model_uri, self._run.id, tags=tags, model_id=logged.model_id
         )
         return str(version.version)
+
+    def describe(self, version: str, card: str) -> None:
+        """Make the card the version's description, as much of it as the store holds; the whole is in the version."""
+        rest = "\n\n… the whole card: model_card.md among the version's artifacts"
+        whole = card if len(card) <= LONGEST else card[: LONGEST - len(rest)].rsplit("\n", 1)[0] + rest
+        self._store.update_model_version(self.name, version, whole)
 
     def tag(self, version: str, name: str, value: str) -> None:
         """Set a tag of a version."""
@@ -77,6 +87,75 @@ class Registry:
     def set_alias(self, alias: str, version: str) -> None:
         """Point an alias at a version."""
         self._store.set_registered_model_alias(self.name, alias, version)
+
+
+def registered_name(task: str, *, synthetic: bool) -> str:
+    """Name in the registry: the task's; models of synthetic data carry it."""
+    return f"{task}_synthetic" if synthetic else task
+
+
+ADDRESS = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]+))")
+
+
+def fetch(address: str, folder: Path) -> tuple[Path, str]:
+    """Download a registered version.
+
+    Args:
+        address: models:/NAME@ALIAS or models:/NAME/VERSION.
+        folder: an empty folder to download into.
+
+    Returns:
+        its model directory below the folder, and NAME/VERSION.
+
+    Raises:
+        ModelError: the address is none, there is no such version, or what came isn't what was registered.
+    """
+    told = ADDRESS.fullmatch(address)
+    if told is None:
+        raise ModelError(
+            address,
+            expected="models:/NAME@ALIAS or models:/NAME/VERSION",
+            found="neither",
+            todo="make ui shows the registry",
+        )
+    store, name, alias = client(), told["name"], told["alias"]
+    try:
+        version = (
+            store.get_model_version_by_alias(name, alias) if alias else store.get_model_version(name, told["version"])
+        )
+    except MlflowException:
+        raise ModelError(address, **_not_there(store, name, alias)) from None
+    mlflow.set_tracking_uri(tracking_uri())
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}/{version.version}", dst_path=str(folder))
+    model = folder / "artifacts" / "model"
+    registered = version.tags.get("model_digest")
+    if not (model / "model.json").is_file() or model_digest(model) != registered:
+        raise ModelError(
+            f"models:/{name}/{version.version}",
+            expected=f"the model that was registered, digest {str(registered)[:12]}",
+            found="another one, or none",
+            todo="register it again: dvc repro register",
+        )
+    return model, f"{name}/{version.version}"
+
+
+def _not_there(store: mlflow.MlflowClient, name: str, alias: str | None) -> dict[str, str]:
+    """What the registry has instead of a version that isn't there."""
+    todo = "make ui shows the registry; MLFLOW_TRACKING_URI says which store is asked"
+    known = sorted(each.name for each in store.search_registered_models())
+    if name not in known:
+        return {
+            "expected": "a registered model of that name",
+            "found": f"none among {', '.join(known) or 'none at all'}{nearest(name, known)}",
+            "todo": todo,
+        }
+    if alias:
+        aliases = store.get_registered_model(name).aliases
+        there = ", ".join(f"{each} (version {number})" for each, number in sorted(aliases.items()))
+        return {"expected": f"a version with the alias {alias}", "found": f"aliases: {there or 'none'}", "todo": todo}
+    versions = sorted(int(each.version) for each in store.search_model_versions(f"name='{name}'"))
+    return {"expected": "a version of that number", "found": f"versions {', '.join(map(str, versions))}", "todo": todo}
 
 
 def signature(model: Model) -> ModelSignature:

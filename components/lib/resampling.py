@@ -1,28 +1,22 @@
-"""Figures of resampled data, and a bootstrap that gives them 95% intervals.
-
-BCa, resampled within each class. Simulated coverage of the nominal 95% with 10 positives and 40 negatives, plain
-percentiles in brackets: F1 .98 (.95), average precision .94 (.87), Brier score .93 (.91); with 6 and 24 only .94 (.90),
-.85 (.80), .89 (.86). Below 20 samples a class the estimates say that they are not to be trusted.
-"""
+"""Figures of resampled data: each is told from how often every sample was drawn. See `lib.bootstrap`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
-from components.lib.statistics import Bools, Estimate, Floats, Z, missing
+from components.lib.statistics import Bools, Floats
 
 Statistic = Callable[[Floats], Floats]
 """A figure of resampled data: weights (draws, N), how often each sample was drawn, to figures (draws,)."""
 
-DRAWS = 1000
 FEW = 20
-"""Below so many samples in a class a bootstrap interval is too narrow to be trusted."""
+"""Samples, and patients, of a class below which no interval is trusted: benchmarks/coverage.py shows why."""
 BINS = 15
-WEIGHTS_AT_ONCE = 4_000_000
+MOST_RUNS = 2048
+"""Runs of scores that draws tell apart: their number bounds the error of a draw by 1 in so many."""
 
 
 def ratio(numerator: NDArray[np.floating], denominator: NDArray[np.floating]) -> Statistic:
@@ -48,17 +42,35 @@ def average_precision(score: Floats, positive: Bools) -> Statistic:
     Source: Saito & Rehmsmeier 2015, doi:10.1371/journal.pone.0118432.
     """
     order = np.argsort(-score, kind="stable")
-    last_of_ties = np.append(np.diff(score[order]) != 0, True)
-    hits = positive[order].astype(float)
+    hits = positive[order].astype(np.float64)
+    _, last = _ties_with_a_hit(score[order], positive[order])
+    ends = {step: np.union1d(last[step - 1 :: step], last[-1:]) for step in {1, _step(len(last))}}
 
     def statistic(weights: Floats) -> Floats:
-        sorted_weights = weights[:, order]
-        found = np.cumsum(sorted_weights * hits, axis=1)[:, last_of_ties]
-        called = np.cumsum(sorted_weights, axis=1)[:, last_of_ties]
-        gained = np.diff(found, axis=1, prepend=0.0)
+        if not len(last):
+            return np.zeros(len(weights))
+        upto = ends[1 if len(weights) == 1 else max(ends)]
+        starts = np.append(0, upto[:-1] + 1)
+        drawn = weights[:, order[: last[-1] + 1]]
+        called = np.cumsum(np.add.reduceat(drawn, starts, axis=1), axis=1)
+        gained = np.add.reduceat(drawn * hits[: last[-1] + 1], starts, axis=1)
+        found = np.cumsum(gained, axis=1)
         return _divide((gained * _divide(found, called)).sum(axis=1), found[:, -1])
 
     return statistic
+
+
+def _ties_with_a_hit(ordered: Floats, hits: Bools) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """First and last place of each run of equal scores that holds a positive: nothing is gained in between."""
+    first = np.flatnonzero(np.append(True, np.diff(ordered) != 0)) if len(ordered) else np.empty(0, np.intp)
+    last = np.append(first[1:], len(ordered)) - 1 if len(first) else first
+    holds = np.add.reduceat(hits.astype(np.intp), first) > 0 if len(first) else np.empty(0, bool)
+    return first[holds], last[holds]
+
+
+def _step(runs: int) -> int:
+    """How many runs are taken together in draws, so that 50,000 samples take seconds; the figure itself is exact."""
+    return -(-runs // MOST_RUNS) if runs else 1
 
 
 def calibration_bins(confidence: Floats) -> NDArray[np.intp]:
@@ -102,72 +114,29 @@ def mean(statistics: Sequence[Statistic]) -> Statistic:
     return lambda weights: np.mean([statistic(weights) for statistic in statistics], axis=0)
 
 
-def bootstrap(statistics: Mapping[str, Statistic], strata: NDArray[np.intp], *, seed: int = 0) -> dict[str, Estimate]:
-    """Figures with BCa intervals from 1,000 resamplings within each stratum.
+def area(score: Floats, positive: Bools) -> Statistic:
+    """Area under the ROC curve: weighted share of pairs ranked right, ties by half; .5 for a draw of one class."""
+    order = np.argsort(score, kind="stable")
+    hits = positive[order].astype(np.float64)
+    first, last = _ties_with_a_hit(score[order], positive[order])
+    # What lies between two runs is of one class, and told apart from both.
+    starts = {
+        step: np.unique(np.concatenate([[0], first[::step], last[step - 1 :: step] + 1]))
+        for step in {1, _step(len(first))}
+    }
 
-    Within the classes, so that no draw is without the rare one. BCa and not percentiles: F1 and the calibration error
-    of a small sample are biased, and percentiles then miss on one side.
+    def statistic(weights: Floats) -> Floats:
+        drawn, at = weights[:, order], starts[1 if len(weights) == 1 else max(starts)]
+        at = at[at < len(order)]
+        of_positives = np.add.reduceat(drawn * hits, at, axis=1)
+        of_negatives = np.add.reduceat(drawn, at, axis=1) - of_positives
+        below = np.cumsum(of_negatives, axis=1) - of_negatives / 2
+        pairs = of_positives.sum(axis=1) * of_negatives.sum(axis=1)
+        right = (of_positives * below).sum(axis=1)
+        share: Floats = np.divide(right, pairs, out=np.full_like(right, 0.5), where=pairs > 0)
+        return share
 
-    Args:
-        statistics: by name, each on the same N samples.
-        strata: (N,), class of each sample.
-        seed: equal seeds give equal intervals.
-
-    Source: Efron 1987, doi:10.1080/01621459.1987.10478410.
-    """
-    n = len(strata)
-    counts = np.unique(strata, return_counts=True)[1]
-    if n == 0:
-        return {name: missing("no sample to count") for name in statistics}
-    rarest = int(counts.min())
-    note = f"too few: {rarest} samples in the rarest class, the interval is too narrow" if rarest < FEW else ""
-    draws = _draws(statistics, strata, np.random.default_rng(seed))
-    left_out = _jackknife_weights(strata)
-    estimates = {}
-    for name, statistic in statistics.items():
-        value = float(statistic(np.ones((1, n)))[0])
-        low, high = _bca(value, draws[name], statistic(left_out))
-        estimates[name] = Estimate(value, low, high, n, "BCa bootstrap", note)
-    return estimates
-
-
-def _draws(
-    statistics: Mapping[str, Statistic], strata: NDArray[np.intp], generator: np.random.Generator
-) -> dict[str, Floats]:
-    n = len(strata)
-    members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
-    size = max(1, WEIGHTS_AT_ONCE // n)
-    pieces: dict[str, list[Floats]] = {name: [] for name in statistics}
-    for start in range(0, DRAWS, size):
-        rows = min(size, DRAWS - start)
-        drawn = np.concatenate([generator.choice(m, (rows, len(m))) for m in members], axis=1)
-        cells = (drawn + n * np.arange(rows)[:, None]).ravel()
-        weights = np.bincount(cells, minlength=rows * n).reshape(rows, n).astype(np.float64)
-        for name, statistic in statistics.items():
-            pieces[name].append(statistic(weights))
-    return {name: np.concatenate(figures) for name, figures in pieces.items()}
-
-
-def _jackknife_weights(strata: NDArray[np.intp]) -> Floats:
-    """Weights (groups, N) that leave out one sample each, or one of 200 groups of them when there are more."""
-    n = len(strata)
-    groups = min(n, 200)
-    group = np.empty(n, np.intp)
-    group[np.argsort(strata, kind="stable")] = np.arange(n) % groups
-    weights: Floats = (group != np.arange(groups)[:, None]).astype(np.float64)
-    return weights
-
-
-def _bca(value: float, draws: Floats, left_out: Floats) -> tuple[float, float]:
-    """Bias-corrected and accelerated interval; always holds the value itself."""
-    below = ((draws < value).mean() + (draws <= value).mean()) / 2
-    bias = float(ndtri(np.clip(below, 1 / len(draws), 1 - 1 / len(draws))))
-    pull = left_out.mean() - left_out
-    scale = float((pull**2).sum()) ** 1.5
-    acceleration = float((pull**3).sum()) / (6 * scale) if scale > 1e-12 else 0.0
-    shifted = np.array([bias - Z, bias + Z])
-    low, high = np.quantile(draws, ndtr(bias + shifted / (1 - acceleration * shifted)))
-    return min(float(low), value), max(float(high), value)
+    return statistic
 
 
 def _divide(above: Floats, below: Floats) -> Floats:

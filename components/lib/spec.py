@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from components.lib.errors import SpecError, nearest
 from components.lib.evaluate_settings import Evaluate
+from components.lib.gate_names import gate_names, gate_words
 from components.lib.kinds import TARGET_KINDS, AnyInput, AnyTarget
 from components.lib.phantoms import AnyPhantom
 from components.lib.places import is_remote
@@ -190,11 +191,11 @@ class TaskSpec(Settings):
         return self
 
     def _check_metric(self, gate: str, target: str, metric: str) -> None:
-        """Refuse a gate on a figure that the target's kind doesn't measure: after training it would be late."""
-        known = self.targets[target].metric_names
-        if metric not in known:
-            expected = f"one of {', '.join(f'{target}.{name}' for name in known)}"
-            raise _wrong(f"evaluate.gates.{gate}", expected, f"no such metric{nearest(metric, known)}")
+        """Refuse a gate on a figure that is never measured of such a target: after training it would be late."""
+        kind = self.targets[target]
+        if metric not in gate_names(kind):
+            found = f"no such metric{nearest(metric, gate_names(kind))}"
+            raise _wrong(f"evaluate.gates.{gate}", gate_words(target, kind), found)
 
     def _check_source(self) -> None:
         """Refuse a reader whose samples the input can't take, and a phantom that the source doesn't own up to."""

@@ -1,9 +1,11 @@
 """Figures with 95% intervals: proportions and areas under curves here, a bootstrap for the rest.
 
 proportions     Wilson: near nominal for any n, and never outside [0, 1]
-AUC             DeLong on the logit scale; Newcombe's score interval where DeLong's variance vanishes. Simulated
-                coverage of the nominal 95%: .90 to .98 with 3 to 10 positives, .93 to .96 with 50
-all others      a bootstrap: see `lib.resampling`
+AUC             DeLong on the logit scale; Newcombe's score interval where DeLong's variance vanishes
+all others, and all where patients repeat
+                a bootstrap: see `lib.bootstrap`
+
+How often they hold the truth stands in docs/statistics.md.
 """
 
 from __future__ import annotations
@@ -74,12 +76,17 @@ def wilson(successes: int, n: int, *, empty: str = "no sample to count") -> Esti
     """
     if n == 0:
         return missing(empty)
-    share, spread = successes / n, Z * Z / n
+    return Estimate(successes / n, *score_interval(successes / n, n), n, "Wilson")
+
+
+def score_interval(share: float, n: int) -> tuple[float, float]:
+    """Ends of Wilson's interval around a share (0..1) of n."""
+    spread = Z * Z / n
     centre = (share + spread / 2) / (1 + spread)
     half = Z * math.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == n else min(1.0, centre + half)
-    return Estimate(share, low, high, n, "Wilson")
+    low = 0.0 if share == 0 else max(0.0, centre - half)
+    high = 1.0 if share == 1 else min(1.0, centre + half)
+    return low, high
 
 
 def auc(score: Floats, positive: Bools) -> Estimate:
@@ -151,6 +158,14 @@ def _area(value: float, variance: float, m: int, n: int) -> Estimate:
         half = Z * math.sqrt(variance) / (value * (1 - value))
         low, high = (float(expit(logit(value) + sign * half)) for sign in (-1, 1))
         return Estimate(value, low, high, m + n, "DeLong, logit scale")
+    return Estimate(value, *newcombe(value, m, n), m + n, "Newcombe's score interval")
+
+
+def newcombe(value: float, m: int, n: int) -> tuple[float, float]:
+    """Ends of Newcombe's score interval around an area (0..1) of m positives and n negatives.
+
+    Source: Newcombe 2006, method 5, doi:10.1002/sim.2324.
+    """
     extra = (m + n) / 2 - 1
 
     def distance(area: float) -> float:
@@ -161,4 +176,4 @@ def _area(value: float, variance: float, m: int, n: int) -> Estimate:
     beside = 1e-9
     low = float(brentq(distance, 0.0, value - beside)) if value > beside else 0.0
     high = float(brentq(distance, value + beside, 1.0)) if value < 1 - beside else 1.0
-    return Estimate(value, low, high, m + n, "Newcombe's score interval")
+    return low, high

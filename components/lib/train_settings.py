@@ -31,10 +31,15 @@ Count = Annotated[
 class Threshold(Settings):
     """How the operating point is fitted on validation."""
 
-    method: Literal["youden", "sensitivity", "fixed"] = "youden"
-    """`youden`: best sensitivity + specificity, the point nearest 0.5 within one standard error of it."""
+    method: Literal["youden", "sensitivity", "cost", "fixed"] = "youden"
+    """`youden`: best sensitivity + specificity, the point nearest 0.5 within one standard error of it. `cost`: least
+    expected cost, with the same care. The report shows what the other methods would have chosen."""
     sensitivity: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Lowest sensitivity, for that method."""
+    miss_cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    """What a miss costs, in false alarms, for `cost`: 10 if one would rather have ten false alarms than one miss."""
+    prevalence: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of positives where the model will be used, for `cost`. Null: as in validation."""
     value: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """The threshold, for `fixed`."""
 
@@ -129,6 +134,9 @@ class Train(Settings):
     """`gpu` stops when none is visible; it never falls back."""
     threshold: Threshold = Threshold()
     """The operating point. Only for binary targets."""
+    coverage: Share = 0.9
+    """Share of cases, of every class alike, whose prediction set shall hold the truth; where the set isn't the answer
+    alone the model abstains. 0: no sets. Only for targets with classes; a number has `coverage` in its target."""
     seed: int = 1
     """Weights, order and augmentation."""
     seeds: Annotated[int, Field(ge=1, le=100)] = 1

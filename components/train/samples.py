@@ -168,11 +168,12 @@ class Development:
 
     def __init__(self, cleaned: Dataset, copies: Dataset, spec: TaskSpec) -> None:
         self.spec, self.folds = spec, spec.train.folds
-        self._cleaned, self._datasets = cleaned, [cleaned, copies]
-        self._splits = ("train", "validation") if self.folds else ("train",)
+        self.cleaned, self._datasets = cleaned, [cleaned, copies]
+        self.splits = ("train", "validation") if self.folds else ("train",)
+        """Those that are learnt from."""
         if self.folds:
             _require_folds(cleaned, self.folds)
-        self.all = Samples(self._datasets, Choice(self._splits), spec)
+        self.all = Samples(self._datasets, Choice(self.splits), spec)
         """What is learnt from; of it everything is fitted that all nets share: scales, categories."""
         for fold in range(self.folds) if self.folds else (None,):
             _require_known(self.judged(fold), fold)  # told before any training
@@ -181,12 +182,12 @@ class Development:
         """What a net learns from that is judged on this fold; None: the train split."""
         if fold is None:
             return self.all
-        return Samples(self._datasets, Choice(self._splits, without=fold), self.spec, self.all.fitted)
+        return Samples(self._datasets, Choice(self.splits, without=fold), self.spec, self.all.fitted)
 
     def judged(self, fold: int | None) -> Samples:
         """What a net is judged on: this fold; None: the validation split."""
-        choice = Choice(("validation",)) if fold is None else Choice(self._splits, fold=fold)
-        return Samples([self._cleaned], choice, self.spec, self.all.fitted)
+        choice = Choice(("validation",)) if fold is None else Choice(self.splits, fold=fold)
+        return Samples([self.cleaned], choice, self.spec, self.all.fitted)
 
 
 def _require_known(judged: Samples, fold: int | None) -> None:

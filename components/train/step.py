@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.lib.dataset import Dataset, file_digest
+from components.lib.kinds.base import Explained
 from components.lib.model_dir import OUT_OF_FOLD, ModelInfo, write_model_json
 from components.lib.output import scratch
 from components.lib.spec import TaskSpec
@@ -36,6 +37,7 @@ from components.train.ensemble import (
 from components.train.members import Member, Trained, members, train_member
 from components.train.memory import memory_errors, require_memory
 from components.train.network import build_core, learnt_sources
+from components.train.outside import fit_outside
 from components.train.samples import Development
 from components.train.usage import Usage
 
@@ -134,13 +136,21 @@ def assemble(trained: list[Trained], development: Development, lineage: dict[str
     info = ModelInfo(
         task=spec.task, architecture=spec.model_name, inputs=spec.inputs, targets=spec.targets, fitted=targets,
         fitted_inputs=dict(fitted.inputs), reference=_reference(table, spec), lineage=lineage,
-        explain="class_activation_map" if len(names) > len(spec.targets) else "none", precision=trained[0].precision,
+        explain=_explained(names, spec), precision=trained[0].precision,
+        outside=fit_outside(development.cleaned, development.splits, spec, fitted),
         synthetic=bool(table["synthetic"].any()), epochs=max(each.epochs for each in trained),
         parameters=sum(core.count_params() for core in cores), digest=file_digest(partial / "model.onnx"),
         members=member_figures(trained, judged, targets, spec) if several else (),
     )  # fmt: skip
     write_model_json(partial, info)
     return info
+
+
+def _explained(outputs: list[str], spec: TaskSpec) -> Explained:
+    """How the model says where it looked, from the names of its outputs."""
+    if len(outputs) > len(spec.targets):
+        return "class_activation_map"
+    return "occlusion" if all(kind.hides for kind in spec.inputs.values()) else "none"
 
 
 def _no_retracing(record: logging.LogRecord) -> bool:

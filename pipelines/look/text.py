@@ -11,6 +11,12 @@ from pipelines.look.findings import Draft
 from pipelines.workspace import with_sections
 
 WIDTH = 118
+CARD_HINT = (
+    "",
+    "# What only people can say of the model, for its card in the registry; in place of `evaluate: null` below:",
+    "# evaluate:",
+    "#   card: {intended_use: …, users: …, not_for: …, population: …, reference_standard: …, contact: …}",
+)
 
 
 def task_text(name: str, draft: Draft) -> str:
@@ -29,7 +35,7 @@ def task_text(name: str, draft: Draft) -> str:
     body = [f"task: {_flow(name)}"]
     for section, value in draft.values.items():
         body += ["", *_lines(section, value, section, draft.why, 0)]
-    return with_sections("\n".join([*head, *body]) + "\n")
+    return with_sections("\n".join([*head, *body, *CARD_HINT]) + "\n")
 
 
 def _lines(key: str, value: Any, place: str, why: dict[str, str], depth: int) -> list[str]:

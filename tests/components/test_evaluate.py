@@ -22,6 +22,7 @@ from components.lib.errors import DataError, ModelError
 from components.lib.kinds.binary import Binary
 from components.lib.kinds.image import Image
 from components.lib.model_dir import ModelInfo, TargetFigures, write_model_json
+from components.lib.openings import Opening
 from components.lib.spec import TaskSpec
 from components.lib.statistics import Estimate
 
@@ -173,6 +174,7 @@ class Recorder:
 def run(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder = Recorder()
     monkeypatch.setattr("components.evaluate.step.run_of", lambda *_: recorder)
+    monkeypatch.setattr("components.evaluate.ledger.record", lambda *_: Opening(2, 2, 3))  # it needs a store, too
     return recorder
 
 
@@ -183,9 +185,10 @@ def read(out: Path, name: str) -> Any:
 def test_writes_everything_that_later_steps_read(workspace: Workspace) -> None:
     dataset, model, out = workspace(labels=["normal"] * 30 + ["pneumonia"] * 29 + [None])
     evaluate(dataset, model, out, task())
-    charts = ["roc", "precision_recall", "confusion", "reliability", "histogram"]
+    charts = ["roc", "precision_recall", "confusion", "reliability", "histogram", "calibration", "decision_curve",
+              "robustness"]  # fmt: skip
     assert sorted(path.name for path in out.iterdir()) == sorted(
-        ["evaluation.json", "figures", "metrics.json", "predictions.parquet", "report.html"]
+        ["evaluation.json", "figures", "metrics.json", "model_card.md", "predictions.parquet", "report.html"]
         + [f"finding_{chart}.csv" for chart in charts]
     )
     groups = ["surest_of_those_called_right", "surest_of_those_called_wrongly", "least_sure"]
@@ -314,7 +317,9 @@ def test_real_films_are_shown_only_on_request(workspace: Workspace, thumbnails: 
     evaluate(dataset, model, out, task(thumbnails=thumbnails))
     html = (out / "report.html").read_text(encoding="utf-8")
     assert "Synthetic data" not in html
-    assert (html.count("<figure>") > 5) == thumbnails
+    charts = len(list(out.glob("*.csv")))
+    assert (html.count("<figure>") > charts) == thumbnails
+    assert ("One of the films" in html) == thumbnails
     assert ("evaluate.thumbnails" in html) != thumbnails
     assert any("sure" in path.name for path in (out / "figures").iterdir()) == thumbnails
 
@@ -328,3 +333,13 @@ def test_figures_go_into_the_models_run_but_no_predictions(workspace: Workspace,
     assert not [name for name in run.files if "predictions" in name]
     assert run.tags["synthetic"] == "true"
     assert run.tags["mlflow.note.content"].startswith("**Synthetic data**")
+
+
+def test_the_report_of_a_second_model_on_real_data_begins_with_a_warning(
+    workspace: Workspace, run: Recorder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset, model, out = workspace(synthetic=False)
+    evaluate(dataset, model, out, task())
+    assert "This is the 2nd model judged on these 60 films." in (out / "report.html").read_text(encoding="utf-8")
+    assert "2nd model judged on these 60 films; 3 times in all" in capsys.readouterr().out
+    assert "2nd model judged" in (out / "model_card.md").read_text(encoding="utf-8")

@@ -13,6 +13,7 @@ from workspaces import Workspace
 
 from components.lib.errors import DataError
 from components.lib.model_dir import model_digest
+from components.lib.registry import fetch
 from components.lib.spec import TaskSpec, load_spec
 from components.register import register
 
@@ -104,3 +105,24 @@ def test_the_receipt_is_the_same_in_every_store(case: Case, spec: TaskSpec, tiny
     case.register(spec)
     receipt = (case.folder / "registered/receipt.json").read_bytes()
     assert receipt == (tiny.path / "data/registered/receipt.json").read_bytes()
+
+
+def test_the_card_is_the_description_and_goes_into_the_version(case: Case, spec: TaskSpec, tmp_path: Path) -> None:
+    case.another_model(93)
+    file = case.folder / "evaluation/model_card.md"
+    text = file.read_text(encoding="utf-8")
+    case.register(spec)
+    described = case.client.get_model_version(NAME, "2").description
+    assert text.startswith(described.partition("\n\n… the whole card")[0])
+    assert len(described) <= 5000
+    address, _ = fetch(f"models:/{NAME}/2", tmp_path / "fetched")
+    assert (address.parent / "model_card.md").read_text(encoding="utf-8") == text
+    file.write_text("# Said later\n", encoding="utf-8")
+    case.register(spec)
+    assert case.client.get_model_version(NAME, "2").description == "# Said later\n"
+
+
+def test_an_evaluation_without_a_card_is_refused(case: Case, spec: TaskSpec) -> None:
+    (case.folder / "evaluation/model_card.md").unlink()
+    with pytest.raises(DataError, match="dvc repro evaluate"):
+        case.register(spec)

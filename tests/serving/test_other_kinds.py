@@ -169,6 +169,9 @@ def test_the_ecg_is_answered_as_evaluate_measured(ecg: str, tiny_ecg: Workspace)
     assert len(answers) == len(samples) > 50
     assert np.abs(probabilities(answers) - outputs(samples)).max() < 1e-6
     assert [answer["label"] for answer in answers] == list(samples["label"])
+    for answer in answers:
+        assert set(filter(None, answer["prediction_set"].split(" | "))) <= set(samples["truth"])
+        assert answer["abstain"] == (answer["prediction_set"] != answer["label"])
 
 
 def test_a_plain_array_is_taken_at_the_models_rate(ecg: str, tiny_ecg: Workspace) -> None:

@@ -13,6 +13,7 @@ import pytest
 import requests
 from workspaces import Workspace
 
+from components.lib.model_dir import Model
 from serving.server import ask, serve
 
 
@@ -42,6 +43,16 @@ def test_the_server_answers_what_evaluate_measured(url: str, tiny: Workspace) ->
     assert list(answers["label"]) == list(films["label"])
     assert set(answers["model_version"]) == {"1"}
     assert answers["threshold"].between(0, 1).all()
+
+
+def test_the_server_says_what_it_cannot_rule_out(url: str, tiny: Workspace) -> None:
+    films, info = _films(tiny), Model(tiny.path / "data/model").info
+    answers = pd.DataFrame(ask(url, {"image": [_encoded(tiny.path / "data/raw" / file) for file in films["file"]]}))
+    decision = info.fitted["finding"].decision
+    expected = info.targets["finding"].answer(np.stack(films["output"].to_list()), decision)
+    assert list(answers["prediction_set"]) == list(expected["prediction_set"])
+    assert list(answers["abstain"]) == list(expected["abstain"])
+    assert set(answers["prediction_set"]) <= {"", "normal", "pneumonia", "normal | pneumonia"}
 
 
 def test_a_jpeg_and_a_data_uri_are_answered(url: str, tiny: Workspace) -> None:

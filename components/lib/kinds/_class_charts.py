@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from components.lib.kinds._charts import COLOURS, GREY, dress, single_axes
 from components.lib.kinds.base import Chart
+from components.lib.numbers import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +42,7 @@ def roc(curves: Curves, threshold: float | None = None) -> Chart:
                     points["true_positive_rate"],
                     color=colour,
                     linewidth=2,
-                    label=f"{name}, AUC {auc(*curves[name])}",
+                    label=f"{name}, AUC {number(auc(*curves[name]).value)}",
                 )
         if threshold is not None and len(next(iter(tables.values()))):
             score, positive = next(iter(curves.values()))

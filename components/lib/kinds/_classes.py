@@ -12,8 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
+from components.lib import conformal
 from components.lib.errors import DataError, ModelError, nearest
-from components.lib.kinds.base import Array, Examples, TargetKind
+from components.lib.kinds.base import Array, Examples, TargetKind, Whose
 
 if TYPE_CHECKING:
     from components.lib.statistics import Estimate
@@ -28,7 +29,9 @@ class Classes(TargetKind, ABC):
     classes: tuple[ClassName, ...]
     """Names of the classes, as the raw data spell them."""
 
-    train_settings: ClassVar[frozenset[str]] = frozenset({"label_smoothing", "class_weights", "loss", "focal_gamma"})
+    train_settings: ClassVar[frozenset[str]] = frozenset(
+        {"label_smoothing", "class_weights", "loss", "focal_gamma", "coverage"}
+    )
     chance: ClassVar[tuple[str, float]] = ("auc", 0.5)
     comparable: ClassVar[tuple[str, ...]] = ("auc", "average_precision", "brier")
     dvc_plots: ClassVar[Mapping[str, Mapping[str, str]]] = {
@@ -111,8 +114,15 @@ class Classes(TargetKind, ABC):
         """Logits at the temperature."""
         return logits / scaling.get("temperature", 1.0)
 
-    def decision_text(self, decision: Mapping[str, float]) -> str:
-        return ", ".join(f"{name} {value:.3f}" for name, value in decision.items())
+    def fit_sets(self, output: NDArray[np.floating], encoded: Array, coverage: float) -> dict[str, float]:
+        """From which probability each class is in a prediction set: see `lib.conformal`; nothing at coverage 0."""
+        return conformal.fit_sets(self.columns(output), self.labels(encoded), coverage) if coverage else {}
+
+    def decision_problem(self, decision: Mapping[str, float]) -> str | None:
+        """A figure of the prediction sets that is no probability."""
+        if "set_0" in decision and any(f"set_{k}" not in decision for k in range(len(self.classes))):
+            return "prediction sets of other classes"
+        return conformal.out_of_range(decision, ["coverage", *(f"set_{k}" for k in range(len(self.classes)))])
 
     def score(self, output: NDArray[np.floating], encoded: Array) -> float:
         """AUC (mean of one versus rest over the classes that occur).
@@ -187,11 +197,48 @@ class Classes(TargetKind, ABC):
         columns[:, estimator.classes_] = estimator.predict_proba(features)
         return columns if self.units > 1 else columns[:, 1:]
 
-    def difference(self, output: NDArray[np.floating], other: NDArray[np.floating], encoded: Array) -> Estimate:
+    def evidence(self, output: NDArray[np.floating]) -> Floats:
+        """Logits; of a probability that float32 rounds to 0 or 1 those of one in ten million from it."""
+        probability = np.clip(np.asarray(output, np.float64), 1e-7, 1 - 1e-7)
+        return np.asarray(np.log(probability / (1 - probability)), np.float64)
+
+    def comparable_metric(
+        self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float], patients: Whose = None
+    ) -> Estimate:
+        """AUC; of several classes the mean of one versus rest."""
+        from components.lib.bootstrap import Design
+        from components.lib.class_metrics import Area, measured
+
+        label = self.labels(encoded)
+        area = Area(self.columns(output), label)
+        if patients is None or not len(label):
+            return area.estimate()
+        return measured({"auc": area}, {}, Design.of(label, patients), shares=())["auc"]
+
+    def surrogate(self, seed: int) -> Any:
+        """Logistic regression under an L1 penalty, its strength by five-fold cross-validation."""
+        from sklearn.linear_model import LogisticRegressionCV
+        from sklearn.model_selection import StratifiedKFold
+
+        folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+        return LogisticRegressionCV(
+            Cs=np.logspace(-2.5, 0.5, 6), l1_ratios=(1.0,), solver="saga", cv=folds, scoring="neg_log_loss", tol=1e-3,
+            max_iter=1000, random_state=seed, use_legacy_attributes=False,
+        )  # fmt: skip
+
+    def surrogate_weights(self, estimator: Any) -> Mapping[str, Floats]:
+        names = [f"for {self.classes[place]}" for place in estimator.classes_]
+        if len(estimator.coef_) == 1:  # of two classes scikit-learn has the weights of the second
+            names = names[1:]
+        return dict(zip(names, np.asarray(estimator.coef_, np.float64), strict=True))
+
+    def difference(
+        self, output: NDArray[np.floating], other: NDArray[np.floating], encoded: Array, patients: Whose = None
+    ) -> Estimate:
         """AUC of `other` less that of `output`, paired by sample; of several classes the mean of one versus rest."""
         from components.lib.kinds._paired import area_difference
 
-        return area_difference(self.columns(output), self.columns(other), self.labels(encoded))
+        return area_difference(self.columns(output), self.columns(other), self.labels(encoded), patients)
 
 
 def _in_turn(rows: NDArray[np.intp], called: Array) -> NDArray[np.intp]:

@@ -4,7 +4,8 @@ Each draw takes a sample with both models' answers, so that what makes it hard f
 alike the interval is many times narrower than two separate ones suggest.
 
 Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, section 8.3 (the units that are resampled are the
-independent ones, here a sample with all that belongs to it). BCa as in `lib.resampling`.
+independent ones, here a sample with all that belongs to it; of patients with several samples
+the patient with all of them).
 """
 
 from __future__ import annotations
@@ -15,33 +16,38 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from components.lib.kinds._records import Whose
+
 if TYPE_CHECKING:
-    from components.lib.resampling import Statistic
-    from components.lib.statistics import Bools, Estimate, Floats
+    from components.lib.statistics import Estimate, Floats
 
 
-def error_difference(errors: Floats, other: Floats) -> Estimate:
+def error_difference(errors: Floats, other: Floats, patients: Whose = None) -> Estimate:
     """Mean of the other model's absolute errors (N,) less the mean of the one's (N,)."""
-    from components.lib.regression_metrics import few
-    from components.lib.resampling import bootstrap, ratio
+    from components.lib.bootstrap import Design, bootstrap
+    from components.lib.resampling import ratio
     from components.lib.statistics import missing
 
     n = len(errors)
     if n < 2:
         return missing("too few samples to compare", n)
-    found = bootstrap({"difference": ratio(other - errors, np.ones(n))}, np.zeros(n, np.intp))["difference"]
-    return replace(few(found), better="lower")
+    design = Design.of(np.zeros(n, np.intp), patients)
+    figures = {"difference": ratio(other - errors, np.ones(n))}
+    found = bootstrap(figures, design, normal=["difference"])["difference"]
+    return replace(found, better="lower", note=design.too_few(np.ones(n, bool), "in all"))
 
 
-def area_difference(probability: Floats, other: Floats, label: NDArray[np.intp]) -> Estimate:
+def area_difference(probability: Floats, other: Floats, label: NDArray[np.intp], patients: Whose = None) -> Estimate:
     """AUC of the other model less the AUC of the one; with several classes the mean of one versus rest.
 
     Args:
         probability: of the one model, a column a class (N, K).
         other: of the other model (N, K).
         label: (N,), 0 … K-1.
+        patients: equal numbers for samples of one patient (N,); None: nobody has several.
     """
-    from components.lib.resampling import bootstrap, mean
+    from components.lib.bootstrap import Design, bootstrap
+    from components.lib.resampling import area, mean
     from components.lib.statistics import missing
 
     present = np.unique(label)
@@ -49,24 +55,9 @@ def area_difference(probability: Floats, other: Floats, label: NDArray[np.intp])
         return missing("only one class among the samples" if len(label) else "no sample to count", len(label))
     # Of two classes both areas are the same: one is enough.
     classes = present[1:] if probability.shape[1] == 2 else present
-    one, two = (mean([_area(columns[:, k], label == k) for k in classes]) for columns in (probability, other))
-    return bootstrap({"difference": lambda weights: two(weights) - one(weights)}, label)["difference"]
-
-
-def _area(score: Floats, positive: Bools) -> Statistic:
-    """Area under the ROC curve: weighted share of pairs ranked right, ties by half; both classes are in each draw."""
-    order = np.argsort(score, kind="stable")
-    first_of_ties = np.flatnonzero(np.append(True, np.diff(score[order]) != 0))
-    hits = positive[order].astype(np.float64)
-
-    def statistic(weights: Floats) -> Floats:
-        drawn = weights[:, order]
-        of_positives = np.add.reduceat(drawn * hits, first_of_ties, axis=1)
-        of_negatives = np.add.reduceat(drawn * (1 - hits), first_of_ties, axis=1)
-        below = np.cumsum(of_negatives, axis=1) - of_negatives / 2
-        pairs = of_positives.sum(axis=1) * of_negatives.sum(axis=1)
-        right = (of_positives * below).sum(axis=1)
-        area: Floats = np.divide(right, pairs, out=np.full_like(right, 0.5), where=pairs > 0)
-        return area
-
-    return statistic
+    one, two = (mean([area(columns[:, k], label == k) for k in classes]) for columns in (probability, other))
+    design = Design.of(label, patients)
+    figures = {"difference": lambda weights: two(weights) - one(weights)}
+    found = bootstrap(figures, design, normal=["difference"])["difference"]
+    notes = [design.too_few(label == k, "of a class") for k in present]
+    return replace(found, note=next(filter(None, notes), ""))

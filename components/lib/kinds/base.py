@@ -7,66 +7,36 @@ calls, so that evaluating and serving never load it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from components.lib.kinds._records import (
+    Array,
+    Chart,
+    Cleaned,
+    Corruption,
+    Examples,
+    Explained,
+    Fitted,
+    Raw,
+    RequestColumn,
+    Whose,
+)
 from components.lib.settings import Settings
 
 if TYPE_CHECKING:
     import keras
-    from matplotlib.figure import Figure as Canvas
 
     from components.lib.statistics import Estimate
 
-Array = NDArray[Any]
-Raw = Any
-"""What a reader reads and a kind cleans: bytes, an array, or an object with `content() -> bytes` (its identity)."""
-Fitted = Mapping[str, Any]
-"""What an input kind fitted on training samples, as plain JSON values: it stands in model.json."""
-
-
-@dataclass(frozen=True)
-class Cleaned:
-    """One cleaned sample: its array and its quality figures (column name to value)."""
-
-    array: Array
-    quality: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class RequestColumn:
-    """One column of a serving request."""
-
-    name: str
-    type: str
-    """MLflow data type: "string", "double", or "any" for arrays and objects."""
-    required: bool
-    meaning: str
-    """What a caller puts there, in one line."""
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A figure of the report: the numbers behind it, and how they are drawn."""
-
-    name: str
-    title: str
-    caption: str
-    table: pd.DataFrame
-    draw: Callable[[Canvas], None]
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Some samples worth a look: rows (positions among the samples), the most telling first."""
-
-    title: str
-    rows: NDArray[np.intp]
+__all__ = [
+    "Array", "Chart", "Cleaned", "Corruption", "Examples", "Explained", "Fitted", "InputKind", "Raw", "RequestColumn",
+    "TargetKind", "Whose",
+]  # fmt: skip
 
 
 class InputKind(Settings, ABC):
@@ -92,6 +62,8 @@ class InputKind(Settings, ABC):
     """Whether equal content means one and the same sample; two patients may well have equal rows of a table."""
     noun: ClassVar[str]
     """What people call samples of this kind, in the plural: films, traces, rows."""
+    hides: ClassVar[bool] = False
+    """Whether `hide` can hide places of a sample, so that a network without a map can be asked where it looked."""
 
     @property
     @abstractmethod
@@ -150,6 +122,31 @@ class InputKind(Settings, ABC):
         """The network's input (N, *network_shape) as columns (N, F) for the report's baselines; None: no baselines."""
         return None
 
+    def summary_words(self, fitted: Fitted) -> Mapping[str, tuple[str, str]]:
+        """What `summary` tells, in its order: name of a figure to what more and what less of it mean, for people."""
+        return {}
+
+    def summary(self, cleaned: Array, fitted: Fitted) -> NDArray[np.float64]:
+        """Plain figures of cleaned samples (N, *shape), each by its sample alone: finite, (N, figures), float64.
+
+        They tell how far out of the training samples a sample lies, and what simple figures explain of a target. A
+        difference of .01 is a small one in each of them.
+        """
+        return np.zeros((len(cleaned), 0))
+
+    @property
+    def corruptions(self) -> Mapping[str, Corruption]:
+        """How samples get worse in practice, by a name for people."""
+        return {}
+
+    def strangers(self, cleaned: Array, generator: np.random.Generator) -> Mapping[str, Array]:
+        """Made samples of other kinds than these cleaned ones (N, *shape), by a name for people, each (N, *shape)."""
+        return {}
+
+    def hide(self, cleaned: Array, places: NDArray[np.bool_]) -> Array:
+        """A copy of ONE cleaned sample (H, W, C) that shows nothing at these places (H, W), where the kind `hides`."""
+        raise NotImplementedError(f"samples of the kind {self.kind} have no places to hide")
+
     @abstractmethod
     def request_columns(self, name: str) -> tuple[RequestColumn, ...]:
         """The columns of a serving request for the input of this name."""
@@ -193,8 +190,8 @@ class InputKind(Settings, ABC):
         """
 
     @abstractmethod
-    def legend(self, what: str, *, explained: bool) -> str:
-        """How to read `picture`: `what` the evidence speaks for ("for pneumonia"), and whether there is evidence."""
+    def legend(self, what: str, *, explained: Explained) -> str:
+        """How to read `picture`: `what` the evidence speaks for ("for pneumonia"), and where the evidence is from."""
 
 
 class TargetKind(Settings, ABC):
@@ -271,6 +268,10 @@ class TargetKind(Settings, ABC):
             settings: those of `train:`.
         """
 
+    def decision_problem(self, decision: Mapping[str, float]) -> str | None:
+        """What is wrong with the decision figures of a model.json ("threshold nan"), or None."""
+        return None
+
     @abstractmethod
     def decision_text(self, decision: Mapping[str, float]) -> str:
         """The decision figures in words ("threshold 0.41"); empty when there is none."""
@@ -281,9 +282,49 @@ class TargetKind(Settings, ABC):
 
     @abstractmethod
     def metrics(
-        self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]
+        self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float], patients: Whose = None
     ) -> dict[str, Estimate]:
-        """The field's metrics with intervals, by name."""
+        """The field's metrics with intervals, by name.
+
+        Args:
+            output: what is served (N, units).
+            encoded: known targets (N, …).
+            decision: what `fit_decision` gave.
+            patients: where somebody has several samples, the intervals count patients.
+        """
+
+    def of_patients(self, encoded: Array, patients: NDArray[np.intp]) -> tuple[Array, NDArray[np.bool_]]:
+        """The truth of each patient from those of the patient's samples.
+
+        Args:
+            encoded: known targets of N samples (N, …).
+            patients: 0 … P-1 (N,), each at least once.
+
+        Returns:
+            encoded targets (P, …): here the mean; and which patients have one (P,): the others are left out.
+        """
+        sums = np.zeros((int(patients.max(initial=-1)) + 1, *np.shape(encoded)[1:]))
+        np.add.at(sums, patients, encoded)
+        counts = np.bincount(patients).reshape(-1, *[1] * (sums.ndim - 1))
+        return sums / counts, np.full(len(sums), True)
+
+    patient_rule: ClassVar[str] = "a patient's truth is the mean of what is known of the samples"
+    """What `of_patients` does, in words."""
+
+    came_true: ClassVar[str] = "right"
+    """What it means that a stated probability came true: "of 100 samples, 80 are right"."""
+
+    def stated(
+        self, output: NDArray[np.floating], encoded: Array
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]] | None:
+        """The probability that is stated of each sample (N,), and whether it came true (N,); None: none is stated."""
+        return None
+
+    def stated_levels(
+        self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]
+    ) -> Mapping[float, NDArray[np.bool_]]:
+        """Of a kind that states quantiles: their level (0..1) to which known values lie at or below them (N,)."""
+        return {}
 
     @property
     @abstractmethod
@@ -303,6 +344,25 @@ class TargetKind(Settings, ABC):
     @abstractmethod
     def described(self, output: NDArray[np.floating], truth: Any, decision: Mapping[str, float]) -> str:
         """One sample in words: what was known (None: nothing) and what the model says, from its output (units,)."""
+
+    def evidence(self, output: NDArray[np.floating]) -> NDArray[np.float64]:
+        """The network's output (N, units) on the scale of its maps, where what places add is summed: of a number its
+        own, of classes logits."""
+        return np.asarray(output, np.float64)
+
+    def comparable_metric(
+        self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float], patients: Whose = None
+    ) -> Estimate:
+        """The first of the `comparable` metrics alone, with its interval: for looks that measure many times."""
+        return self.metrics(output, encoded, decision, patients)[self.comparable[0]]
+
+    def surrogate(self, seed: int) -> Any:
+        """A sparse linear scikit-learn estimator, unfitted, for standardised columns; None: there is none."""
+        return None
+
+    def surrogate_weights(self, estimator: Any) -> Mapping[str, NDArray[np.float64]]:
+        """The weights (F,) of a fitted `surrogate`, by what more of a column speaks for ("for pneumonia")."""
+        return {}
 
     def shown_unit(self, output: NDArray[np.floating]) -> tuple[int, str]:
         """Which unit's map is shown for one sample's output (units,), and what it speaks for, in words."""
@@ -330,5 +390,9 @@ class TargetKind(Settings, ABC):
         """What a fitted baseline predicts for (N, F), in the form of the network's output (N, units)."""
 
     @abstractmethod
-    def difference(self, output: NDArray[np.floating], other: NDArray[np.floating], encoded: Array) -> Estimate:
-        """The first comparable metric of `other` less that of `output`, both (N, units), paired by sample."""
+    def difference(
+        self, output: NDArray[np.floating], other: NDArray[np.floating], encoded: Array, patients: Whose = None
+    ) -> Estimate:
+        """The first comparable metric of `other` less that of `output`, both (N, units), paired by sample; `patients`
+        as in `metrics`.
+        """

@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from components.lib import conformal
 from components.lib.kinds._classes import Classes, ClassName, Floats, finite, hundred
-from components.lib.kinds.base import Array, Chart
+from components.lib.kinds.base import Array, Chart, Whose
 
 if TYPE_CHECKING:
     import keras
 
-    from components.lib.statistics import Estimate
+    from components.lib.bootstrap import Design
+    from components.lib.statistics import Bools, Estimate
 
 METRICS = ("accuracy", "precision", "recall", "specificity", "f1", "auc", "average_precision", "brier", "ece")
 
@@ -65,11 +67,34 @@ class Binary(Classes):
         return keras.ops.sigmoid(logits / scaling.get("temperature", 1.0))
 
     def fit_decision(self, output: NDArray[np.floating], encoded: Array, settings: Any) -> dict[str, float]:
-        """{"threshold": …} by the method of `train.threshold`: see `lib.calibration`."""
-        from components.lib.calibration import fit_threshold
+        """{"threshold": …} by the method of `train.threshold`, what other methods would choose (see `lib.calibration`),
+        and the prediction sets of `train.coverage` (see `lib.conformal`).
+        """
+        from components.lib.calibration import fit_thresholds
 
         positive = self.labels(encoded) == 1
-        return {"threshold": fit_threshold(finite(output).reshape(-1), positive, settings.threshold)}
+        chosen = fit_thresholds(finite(output).reshape(-1), positive, settings.threshold)
+        return chosen | self.fit_sets(output, encoded, settings.coverage)
+
+    def decision_problem(self, decision: Mapping[str, float]) -> str | None:
+        """No threshold, or one that is no probability; likewise the prediction sets."""
+        if "threshold" not in decision:
+            return "no threshold"
+        thresholds = [name for name in decision if name.startswith("threshold")]
+        return conformal.out_of_range(decision, thresholds) or super().decision_problem(decision)
+
+    def decision_text(self, decision: Mapping[str, float]) -> str:
+        """`threshold 0.376, unsure from 0.310 to 0.620`: inside that band the model abstains."""
+        threshold, band = f"threshold {decision['threshold']:.3f}", conformal.unsure_band(decision)
+        if band is None:
+            return threshold
+        low, high = band
+        if low <= 0 and high >= 1:
+            where = f"of every sample (validation is too small for sets of {decision['coverage']:.0%})"
+        else:
+            where = f"from {low:.3f} upwards" if high >= 1 else f"from {low:.3f} to {high:.3f}"
+            where = f"below {high:.3f}" if low <= 0 else where
+        return f"{threshold}, unsure {where}"
 
     def certainty(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> Floats:
         """Distance from the threshold, in logits."""
@@ -87,42 +112,70 @@ class Binary(Classes):
         return METRICS
 
     def metrics(
-        self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]
+        self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float], patients: Whose = None
     ) -> dict[str, Estimate]:
         """Accuracy, precision, recall (sensitivity), specificity, F1 at the threshold; AUC, average precision, Brier
         score and calibration error (of the positive class's probability) without one.
         """
-        from components.lib import resampling as rs
         from components.lib import statistics as st
+        from components.lib.bootstrap import Design
 
         score, positive = finite(output).reshape(-1), self.labels(encoded) == 1
-        called = score >= decision["threshold"]
-        hits = int((called & positive).sum())
-        found = {
-            "accuracy": st.wilson(int((called == positive).sum()), len(score)),
-            "precision": st.wilson(hits, int(called.sum()), empty=f"no sample is called {self.classes[1]}"),
-            "recall": st.wilson(hits, int(positive.sum()), empty=f"no sample labelled {self.classes[1]}"),
-            "specificity": st.wilson(
-                int((~called & ~positive).sum()), int((~positive).sum()), empty=f"no sample labelled {self.classes[0]}"
-            ),
-            "auc": st.auc(score, positive),
-        }
-        statistics = {
-            "f1": rs.f1(called, positive),
-            "average_precision": rs.average_precision(score, positive),
-            "brier": rs.ratio((score - positive) ** 2, np.ones(len(score))),
-        }
-        if len(score):
-            statistics["ece"] = rs.calibration_error(score, positive)
-        found |= rs.bootstrap(statistics, positive.astype(np.intp))
         if not len(score):
-            found["ece"] = st.missing("no sample to count")
-        elif not positive.any():
-            found |= {
-                name: st.missing(f"no sample labelled {self.classes[1]}", len(score))
-                for name in ("f1", "average_precision")
-            }
+            return {name: st.missing("no sample to count") for name in METRICS}
+        called = score >= decision["threshold"]
+        design = Design.of(positive.astype(np.intp), patients)
+        found = self._noted(self._measured(score, positive, called, design), positive, called, design)
         return {name: self._explained(name, found[name], score, positive) for name in METRICS}
+
+    patient_rule: ClassVar[str] = "a patient counts as positive when any of the samples is"
+
+    def of_patients(self, encoded: Array, patients: NDArray[np.intp]) -> tuple[Array, NDArray[np.bool_]]:
+        """Positive where any sample is."""
+        mean, has_one = super().of_patients(encoded, patients)
+        return (mean > 0).astype(np.float32), has_one
+
+    came_true: ClassVar[str] = "positive"
+
+    def stated(self, output: NDArray[np.floating], encoded: Array) -> tuple[Floats, Bools]:
+        """The positive class's probability, and whether the sample is labelled so."""
+        return finite(output).reshape(-1), self.labels(encoded) == 1
+
+    def _measured(self, score: Floats, positive: Bools, called: Bools, design: Design) -> dict[str, Estimate]:
+        from components.lib import resampling as rs
+        from components.lib.calibration_interval import calibration_error
+        from components.lib.class_metrics import Area, Share, measured
+        from components.lib.statistics import missing
+
+        no, yes = self.classes
+        every = np.ones(len(score), bool)
+        exact: dict[str, Share | Area] = {
+            "accuracy": Share(called == positive, every),
+            "precision": Share(positive, called, f"no sample is called {yes}"),
+            "recall": Share(called, positive, f"no sample labelled {yes}"),
+            "specificity": Share(~called, ~positive, f"no sample labelled {no}"),
+            "auc": Area(self.columns(score), positive.astype(np.intp)),
+        }
+        of_positives = {"f1": rs.f1(called, positive), "average_precision": rs.average_precision(score, positive)}
+        brier = {"brier": rs.ratio((score - positive) ** 2, every)}
+        drawn = {**(of_positives if positive.any() else {}), **brier}
+        found = measured(exact, drawn, design, shares=list(of_positives))
+        found["ece"] = calibration_error(score, positive, design)
+        return {name: missing(f"no sample labelled {yes}", len(score)) for name in of_positives} | found
+
+    def _noted(
+        self, found: Mapping[str, Estimate], positive: Bools, called: Bools, design: Design
+    ) -> dict[str, Estimate]:
+        """With a note on figures that rest on too few."""
+        from components.lib.class_metrics import noted
+
+        of = [design.too_few(positive == side, f"labelled {self.classes[side]}") for side in (False, True)]
+        either = of[1] or of[0]
+        notes = {
+            "accuracy": design.too_few(np.ones(len(positive), bool), "in all"), "recall": of[1], "specificity": of[0],
+            "precision": of[1] or design.too_few(called, f"called {self.classes[1]}"),
+        }  # fmt: skip
+        return {name: noted(each, notes.get(name, either)) for name, each in found.items()}
 
     def _explained(self, name: str, estimate: Estimate, score: Floats, positive: NDArray[np.bool_]) -> Estimate:
         """The figure with its sentence in plain language."""
@@ -177,15 +230,19 @@ class Binary(Classes):
         ]
 
     def answer(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> dict[str, Array]:
-        """Probability of the positive class, label, and the threshold between them."""
+        """Probability of the positive class, label, the threshold between them; which classes can't be ruled out, and
+        whether the model abstains.
+        """
         score = np.asarray(output, np.float64).reshape(-1)
         called = (score >= decision["threshold"]).astype(np.intp)
+        columns = np.stack([1 - score, score], axis=1)
         return {
             "probability": score,
             "label": np.array(self.classes, object)[called],
             "threshold": np.full(len(score), decision["threshold"]),
+            **conformal.set_columns(columns, called, self.classes, decision),
         }
 
     @property
     def answer_types(self) -> Mapping[str, str]:
-        return {"probability": "double", "label": "string", "threshold": "double"}
+        return {"probability": "double", "label": "string", "threshold": "double", **conformal.SET_TYPES}

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from components.lib.errors import Unusable
+from components.lib.kinds import _image_corruptions, _image_summary
 from components.lib.kinds._decode import LONGEST_SIDE, SHORTEST_SIDE, check_size, decode, on_black
 from components.lib.kinds._origin import ORIGIN, origin
-from components.lib.kinds.base import Array, Cleaned, Fitted, InputKind, RequestColumn
+from components.lib.kinds.base import Array, Cleaned, Corruption, Explained, Fitted, InputKind, RequestColumn
 from components.lib.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Image(InputKind):
     raw_types: ClassVar[tuple[type, ...]] = (bytes, np.ndarray)
     default_model: ClassVar[str] = "resnet"
     noun: ClassVar[str] = "films"
+    hides: ClassVar[bool] = True
     # For DICOM; every other format is OpenCV's.
     serving_packages: ClassVar[tuple[str, ...]] = ("pillow", "pydicom", "python-gdcm")
     quality_ranges: ClassVar[Mapping[str, tuple[float, float]]] = {
@@ -137,6 +139,23 @@ class Image(InputKind):
         variance = keras.ops.mean(keras.ops.square(inputs - mean), axis=(1, 2, 3), keepdims=True)
         return (inputs - mean) / keras.ops.sqrt(variance + 1e-6)
 
+    def summary_words(self, fitted: Fitted) -> Mapping[str, tuple[str, str]]:
+        return _image_summary.words(self.channels)
+
+    def summary(self, cleaned: Array, fitted: Fitted) -> NDArray[np.float64]:
+        return _image_summary.summary(cleaned)
+
+    @property
+    def corruptions(self) -> Mapping[str, Corruption]:
+        return _image_corruptions.CORRUPTIONS
+
+    def strangers(self, cleaned: Array, generator: np.random.Generator) -> Mapping[str, Array]:
+        return _image_corruptions.strangers(np.asarray(cleaned), generator)
+
+    def hide(self, cleaned: Array, places: NDArray[np.bool_]) -> Array:
+        """Filled as if what is around them went on there."""
+        return _image_corruptions.hide(np.asarray(cleaned), places)
+
     def request_columns(self, name: str) -> tuple[RequestColumn, ...]:
         return (RequestColumn(name, "string", required=True, meaning="a PNG, JPEG, TIFF, BMP or DICOM file in base64"),)
 
@@ -203,11 +222,12 @@ class Image(InputKind):
         pixels = np.asarray(cleaned, np.uint8)
         return film(pixels[..., 0] if self.channels == 1 else pixels, evidence, strongest)
 
-    def legend(self, what: str, *, explained: bool) -> str:
-        if not explained:
-            return "The model has no class-activation map; the films are shown alone."
+    def legend(self, what: str, *, explained: Explained) -> str:
+        if explained == "none":
+            return "The model has no map of where it looked; the films are shown alone."
+        how = "class-activation map" if explained == "class_activation_map" else "hiding one place after the other"
         return (
-            f"Left the film as the network sees it; right, warm where a place speaks {what} (class-activation map, all "
+            f"Left the film as the network sees it; right, warm where a place speaks {what} ({how}, all "
             "films on one scale). The map is coarse: it shows where the network looked, not the outline of a finding."
         )
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from components.lib import conformal
 from components.lib.kinds._classes import Classes, ClassName, Floats, finite, hundred
-from components.lib.kinds.base import Array, Chart
+from components.lib.kinds.base import Array, Chart, Whose
 
 if TYPE_CHECKING:
     import keras
 
+    from components.lib.bootstrap import Design
     from components.lib.resampling import Statistic
     from components.lib.statistics import Estimate
 
@@ -84,8 +86,12 @@ class Multiclass(Classes):
         return keras.ops.softmax(logits / scaling.get("temperature", 1.0), axis=-1)
 
     def fit_decision(self, output: NDArray[np.floating], encoded: Array, settings: Any) -> dict[str, float]:
-        """Nothing to fit: the most probable class is the answer."""
-        return {}
+        """The prediction sets of `train.coverage` (see `lib.conformal`); the most probable class is the answer."""
+        return self.fit_sets(output, encoded, settings.coverage)
+
+    def decision_text(self, decision: Mapping[str, float]) -> str:
+        """What the prediction sets promise."""
+        return f"prediction sets for {decision['coverage']:.0%} of cases" if "set_0" in decision else ""
 
     def certainty(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> Floats:
         """The probability of the answer."""
@@ -100,26 +106,64 @@ class Multiclass(Classes):
         return METRICS + tuple(_name(metric, each) for metric in ("recall", "f1") for each in self.classes)
 
     def metrics(
-        self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]
+        self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float], patients: Whose = None
     ) -> dict[str, Estimate]:
         """The macro forms, over the classes that occur, and every class's own as `recall_<class>` and `f1_<class>`."""
-        from components.lib import resampling as rs
         from components.lib import statistics as st
+        from components.lib.bootstrap import Design
 
         columns, label = finite(output), self.labels(encoded)
-        called = columns.argmax(axis=1)
-        found = {"accuracy": st.wilson(int((called == label).sum()), len(label)), "auc": st.macro_auc(columns, label)}
-        found |= (
-            rs.bootstrap(self._statistics(columns, label, called), label)
-            if len(label)
-            else {name: st.missing("no sample to count") for name in METRICS if name not in found}
-        )
-        if len(np.unique(label)) == 1:
-            found["specificity"] = st.missing("only one class among the samples", len(label))
-        recalls = {_name("recall", each): _recall(each, called[label == k] == k) for k, each in enumerate(self.classes)}
+        if not len(label):
+            return {name: st.missing("no sample to count") for name in self.metric_names}
+        design = Design.of(label, patients)
+        found = self._noted(self._measured(columns, label, design), label, design)
         absent = [name for k, name in enumerate(self.classes) if not (label == k).any()]
         explained = {name: self._explained(name, found[name], columns, absent) for name in METRICS}
-        return explained | recalls | {_name("f1", each): self._f1(each, found) for each in self.classes}
+        own = {_name(metric, each): (metric, each) for metric in ("recall", "f1") for each in self.classes}
+        return explained | {name: _of_class(*of, found[name]) for name, of in own.items()}
+
+    patient_rule: ClassVar[str] = "a patient is of the class that all of the samples have"
+
+    def of_patients(self, encoded: Array, patients: NDArray[np.intp]) -> tuple[Array, NDArray[np.bool_]]:
+        """The class of all samples of a patient; patients with samples of several have none."""
+        mean, _ = super().of_patients(encoded, patients)
+        return (mean == 1).astype(np.float32), np.asarray((mean == 1).any(axis=1), np.bool_)
+
+    def stated(self, output: NDArray[np.floating], encoded: Array) -> tuple[Floats, NDArray[np.bool_]]:
+        """The probability of the answer, and whether it is right."""
+        columns = finite(output)
+        return columns.max(axis=1), columns.argmax(axis=1) == self.labels(encoded)
+
+    def _measured(self, columns: Floats, label: NDArray[np.intp], design: Design) -> dict[str, Estimate]:
+        from components.lib.calibration_interval import calibration_error
+        from components.lib.class_metrics import Area, Share, measured
+        from components.lib.statistics import missing
+
+        called = columns.argmax(axis=1)
+        exact: dict[str, Share | Area] = {
+            "accuracy": Share(called == label, np.ones(len(label), bool)), "auc": Area(columns, label),
+        }  # fmt: skip
+        for k, each in enumerate(self.classes):
+            exact[_name("recall", each)] = Share(called == k, label == k, f"no sample labelled {each}")
+        drawn = self._statistics(columns, label, called)
+        found = measured(exact, drawn, design, shares=[name for name in drawn if name != "brier"])
+        found["ece"] = calibration_error(columns.max(axis=1), called == label, design)
+        if len(np.unique(label)) == 1:
+            found["specificity"] = missing("only one class among the samples", len(label))
+        absent = {_name("f1", each): missing(f"no sample labelled {each}") for each in self.classes}
+        return absent | found
+
+    def _noted(self, found: Mapping[str, Estimate], label: NDArray[np.intp], design: Design) -> dict[str, Estimate]:
+        """With a note on figures that rest on too few; of the macro forms the rarest class that occurs counts."""
+        from components.lib.class_metrics import noted
+
+        counts = np.bincount(label, minlength=len(self.classes))
+        rarest_first = [int(k) for k in np.argsort(counts, kind="stable") if counts[k]]
+        of = {k: design.too_few(label == k, f"labelled {self.classes[k]}") for k in rarest_first}
+        notes = {_name(metric, self.classes[k]): note for metric in ("recall", "f1") for k, note in of.items()}
+        notes["accuracy"] = design.too_few(np.ones(len(label), bool), "in all")
+        rarest = next(filter(None, of.values()), "")
+        return {name: noted(each, notes.get(name, rarest)) for name, each in found.items()}
 
     def _statistics(self, columns: Floats, label: NDArray[np.intp], called: NDArray[np.intp]) -> dict[str, Statistic]:
         from components.lib import resampling as rs
@@ -135,16 +179,8 @@ class Multiclass(Classes):
             "f1": rs.mean([rs.f1(called == k, truth[k]) for k in present]),
             "average_precision": rs.mean([rs.average_precision(columns[:, k], truth[k]) for k in present]),
             "brier": rs.ratio(((columns - one_hot) ** 2).sum(axis=1), np.ones(len(label))),
-            "ece": rs.calibration_error(columns.max(axis=1), called == label),
             **{_name("f1", self.classes[k]): rs.f1(called == k, truth[k]) for k in present},
         }
-
-    def _f1(self, label: str, found: Mapping[str, Estimate]) -> Estimate:
-        from components.lib.statistics import missing
-
-        estimate = found.get(_name("f1", label), missing(f"no sample labelled {label}"))
-        meaning = f"Precision and sensitivity of {label} in one figure: 1 is perfect, 0 is no hit."
-        return replace(estimate, meaning=meaning) if estimate.known else estimate
 
     def _explained(self, name: str, estimate: Estimate, columns: Floats, absent: list[str]) -> Estimate:
         """The figure with its sentence in plain language, and a note on classes that it leaves out."""
@@ -189,13 +225,17 @@ class Multiclass(Classes):
         ]
 
     def answer(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> dict[str, Array]:
-        """The most probable class, its probability, and one column `probability_<class>` for each."""
+        """The most probable class, its probability, one column `probability_<class>` for each; which classes can't be
+        ruled out, and whether the model abstains.
+        """
         columns = np.asarray(output, np.float64)
+        called = columns.argmax(axis=1)
         each = {f"probability_{name}": columns[:, k] for k, name in enumerate(self.classes)}
         return {
             "probability": columns.max(axis=1),
-            "label": np.array(self.classes, object)[columns.argmax(axis=1)],
+            "label": np.array(self.classes, object)[called],
             **each,
+            **conformal.set_columns(columns, called, self.classes, decision),
         }
 
     @property
@@ -204,6 +244,7 @@ class Multiclass(Classes):
             "probability": "double",
             "label": "string",
             **{f"probability_{name}": "double" for name in self.classes},
+            **conformal.SET_TYPES,
         }
 
 
@@ -212,13 +253,13 @@ def _name(metric: str, label: str) -> str:
     return f"{metric}_" + re.sub(r"[^\w -]", "_", label)
 
 
-def _recall(label: str, found: NDArray[np.bool_]) -> Estimate:
-    """Recall of one class from which of its samples were called so."""
-    from components.lib.statistics import wilson
-
-    estimate = wilson(int(found.sum()), len(found), empty=f"no sample labelled {label}")
+def _of_class(metric: str, label: str, estimate: Estimate) -> Estimate:
+    """A class's own figure with its sentence in plain language."""
     if not estimate.known:
         return estimate
-    return replace(
-        estimate, headline=True, meaning=f"Of 100 samples labelled {label}, about {hundred(estimate)} are called so."
-    )
+    if metric == "f1":
+        return replace(
+            estimate, meaning=f"Precision and sensitivity of {label} in one figure: 1 is perfect, 0 is no hit."
+        )
+    meaning = f"Of 100 samples labelled {label}, about {hundred(estimate)} are called so."
+    return replace(estimate, meaning=meaning, headline=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from components.lib.errors import DataError
-from components.lib.kinds._classes import finite, hundred
+from components.lib.kinds._classes import finite
 from components.lib.kinds._numbers import problem, read
-from components.lib.kinds.base import Array, Chart, Examples, TargetKind
+from components.lib.kinds.base import Array, Chart, Examples, TargetKind, Whose
 from components.lib.numbers import number, signed
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ Floats = NDArray[np.float64]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 METRICS = ("mae", "rmse", "r2", "bias", "coverage", "interval_width")
-LOWER_IS_BETTER = ("mae", "rmse", "bias", "interval_width")
 LEVELS = tuple(range(5, 100, 5))
 """Percent: the quantiles of the validation residuals that are kept."""
 EACH = 4
@@ -165,6 +163,15 @@ class Regression(TargetKind):
         promised = min(self.coverage, (last - first) / (len(residuals) + 1))
         return {**quantiles, "low": low, "high": high, "coverage": promised}
 
+    def decision_problem(self, decision: Mapping[str, float]) -> str | None:
+        """An interval whose ends or promise are missing, no number or the wrong way round."""
+        for name in ("low", "high", "coverage", *(f"q{level:02d}" for level in LEVELS)):
+            if not math.isfinite(decision.get(name, math.nan)):
+                return f"{name} {decision[name]:g}" if name in decision else f"no {name}"
+        if decision["low"] > decision["high"]:
+            return f"low {decision['low']:g} above high {decision['high']:g}"
+        return None if 0 <= decision["coverage"] <= 1 else f"coverage {decision['coverage']:g}"
+
     def decision_text(self, decision: Mapping[str, float]) -> str:
         """The interval around a prediction, and what it promises."""
         interval = f"interval from {signed(decision['low'])} to {signed(decision['high'])}{self._unit} around the"
@@ -190,63 +197,47 @@ class Regression(TargetKind):
             return -math.sqrt(squared)
         return 1 - squared / float(known.var())
 
+    def stated_levels(
+        self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]
+    ) -> Mapping[float, NDArray[np.bool_]]:
+        """The quantiles that the residuals of validation gave, around each prediction."""
+        predicted, known = self._predictions(output), self._truth(encoded)
+        levels = {level / 100: f"q{level:02d}" for level in LEVELS}
+        return {level: known <= predicted + decision[name] for level, name in levels.items() if name in decision}
+
     @property
     def metric_names(self) -> tuple[str, ...]:
         return METRICS
 
     def metrics(
-        self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]
+        self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float], patients: Whose = None
     ) -> dict[str, Estimate]:
         """Mean absolute error, root mean squared error, R² and bias; of the served interval how many cases it holds
         and how wide it is, in the target's unit.
         """
         from components.lib import statistics as st
+        from components.lib.kinds._regression_words import explained
         from components.lib.regression_metrics import error_metrics
 
         predicted, known = self._predictions(output), self._truth(encoded)
         n = len(known)
         low, high = self._interval(predicted, decision)
-        found = error_metrics(predicted, known)
-        found["coverage"] = st.wilson(int(((low <= known) & (known <= high)).sum()), n)
+        found = error_metrics(predicted, known, (low <= known) & (known <= high), patients)
         found["interval_width"] = st.missing("no sample to count")
         if n:
             width = float((high - low).mean())
             found["interval_width"] = st.Estimate(width, width, width, n, "fixed on validation")
-        return {name: self._explained(name, found[name], decision) for name in METRICS}
+        return {name: explained(name, found[name], self.unit, decision) for name in METRICS}
 
-    def difference(self, output: NDArray[np.floating], other: NDArray[np.floating], encoded: Array) -> Estimate:
+    def difference(
+        self, output: NDArray[np.floating], other: NDArray[np.floating], encoded: Array, patients: Whose = None
+    ) -> Estimate:
         """The mean absolute error of `other` less that of `output`, both (N, 1), paired by sample."""
         from components.lib.kinds._paired import error_difference
 
         known = self._truth(encoded)
-        return error_difference(np.abs(self._predictions(output) - known), np.abs(self._predictions(other) - known))
-
-    def _explained(self, name: str, estimate: Estimate, decision: Mapping[str, float]) -> Estimate:
-        """The figure with its sentence in plain language."""
-        better: Literal["higher", "lower"] = "lower" if name in LOWER_IS_BETTER else "higher"
-        meaning = self._meaning(name, estimate, decision) if estimate.known else ""
-        return replace(estimate, meaning=meaning, better=better, headline=name in ("mae", "coverage"))
-
-    def _meaning(self, name: str, found: Estimate, decision: Mapping[str, float]) -> str:
-        value = number(found.value)
-        match name:
-            case "mae":
-                return f"On average the prediction is off by {self._with_ends(found)}."
-            case "rmse":
-                return f"As the mean error, but large errors count more: {value}{self._unit}. Never below it."
-            case "r2":
-                return "1 is perfect, 0 is no better than always saying the mean, below 0 is worse."
-            case "bias":
-                if found.value == 0:
-                    return "On average the prediction is neither too high nor too low."
-                where = "high" if found.value > 0 else "low"
-                by_chance = "; that may be chance" if found.low <= 0 <= found.high else ""
-                return f"On average the prediction is {number(abs(found.value))}{self._unit} too {where}{by_chance}."
-            case "coverage":
-                asked = f"{100 * decision['coverage']:.0f}"
-                return f"Of 100 samples, about {hundred(found)} lie inside the served interval; it promises {asked}."
-            case _:
-                return f"The served interval is {value}{self._unit} wide."
+        errors, others = (np.abs(self._predictions(each) - known) for each in (output, other))
+        return error_difference(errors, others, patients)
 
     def charts(self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]) -> list[Chart]:
         """Predicted over known, residuals with the served interval, calibration of quantiles, errors."""
@@ -300,6 +291,16 @@ class Regression(TargetKind):
             "gradient-boosted trees": HistGradientBoostingRegressor(random_state=seed),
         }
 
+    def surrogate(self, seed: int) -> Any:
+        """Least squares under an L1 penalty, its strength by five-fold cross-validation."""
+        from sklearn.linear_model import LassoCV
+        from sklearn.model_selection import KFold
+
+        return LassoCV(cv=KFold(5, shuffle=True, random_state=seed), random_state=seed)
+
+    def surrogate_weights(self, estimator: Any) -> Mapping[str, Floats]:
+        return {"for a higher value": np.asarray(estimator.coef_, np.float64)}
+
     def baseline_target(self, encoded: Array) -> Array:
         """(N,), in the target's unit."""
         return np.asarray(encoded, np.float64).reshape(-1)
@@ -310,9 +311,6 @@ class Regression(TargetKind):
     @property
     def _unit(self) -> str:
         return f" {self.unit}" if self.unit else ""
-
-    def _with_ends(self, found: Estimate) -> str:
-        return f"{number(found.value)}{self._unit} ({number(found.low)} to {number(found.high)})"
 
     def _checked(self, values: pd.Series) -> tuple[Floats, NDArray[np.bool_]]:
         if found := self.problem(values):

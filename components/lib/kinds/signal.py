@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from components.lib.errors import Unusable
+from components.lib.kinds import _signal_summary
 from components.lib.kinds._signal_requests import HIGHEST_RATE, check_length, check_rate, requested
 from components.lib.kinds._traces import strips
 from components.lib.kinds._waveforms import Waveform, read_record
-from components.lib.kinds.base import Array, Cleaned, Fitted, InputKind, RequestColumn
+from components.lib.kinds.base import Array, Cleaned, Corruption, Explained, Fitted, InputKind, RequestColumn
 from components.lib.settings import Settings
 
 if TYPE_CHECKING:
@@ -154,6 +155,19 @@ class Signal(InputKind):
         nearness = 1 - np.abs(np.linspace(-1, 1, self.shape[0], dtype=np.float32))
         return ops.concatenate([scaled, ops.zeros_like(scaled[..., :1]) + nearness[:, None]], axis=-1)
 
+    def summary_words(self, fitted: Fitted) -> Mapping[str, tuple[str, str]]:
+        return _signal_summary.WORDS
+
+    def summary(self, cleaned: Array, fitted: Fitted) -> NDArray[np.float64]:
+        return _signal_summary.summary(cleaned, self.rate)
+
+    @property
+    def corruptions(self) -> Mapping[str, Corruption]:
+        return _signal_summary.corruptions(self.rate)
+
+    def strangers(self, cleaned: Array, generator: np.random.Generator) -> Mapping[str, Array]:
+        return _signal_summary.strangers(cleaned, self.rate, generator)
+
     def request_columns(self, name: str) -> tuple[RequestColumn, ...]:
         meaning = (
             f"{self.shape[0]} values in mV at {self.rate:g} Hz, (T,) or (T, {len(self.leads)}); or an object "
@@ -203,9 +217,9 @@ class Signal(InputKind):
         """One strip a lead on ECG paper; warm behind it where the model looked."""
         return strips(cleaned, self.rate, [lead.split("|")[0] for lead in self.leads], evidence, strongest)
 
-    def legend(self, what: str, *, explained: bool) -> str:
+    def legend(self, what: str, *, explained: Explained) -> str:
         paper = "Each lead on paper of .04 s by .1 mV, bold lines at .2 s and .5 mV, from its median"
-        if not explained:
+        if explained == "none":
             return f"{paper}. The model has no class-activation map; the traces are shown alone."
         return (
             f"{paper}; warm where a time speaks {what} (class-activation map, all traces on one scale). The map is "

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from components.lib.errors import DataError, Unusable, nearest
+from components.lib.kinds import _table_corruptions
 from components.lib.kinds._rows import (
     UNKNOWN,
     Moments,
@@ -23,7 +24,7 @@ from components.lib.kinds._rows import (
     request_cell,
     row_type,
 )
-from components.lib.kinds.base import Array, Cleaned, Fitted, InputKind, RequestColumn
+from components.lib.kinds.base import Array, Cleaned, Corruption, Explained, Fitted, InputKind, RequestColumn
 from components.lib.settings import Settings
 
 if TYPE_CHECKING:
@@ -206,6 +207,20 @@ class Table(InputKind):
     def features(self, network_input: NDArray[np.float32]) -> NDArray[np.float32] | None:
         return network_input
 
+    def summary_words(self, fitted: Fitted) -> Mapping[str, tuple[str, str]]:
+        return {name: (f"a higher {name}", f"a lower {name}") for name in self.numbers}
+
+    def summary(self, cleaned: Array, fitted: Fitted) -> NDArray[np.float64]:
+        """The numbers in standard deviations, 0 where missing; categories that training doesn't know are refused."""
+        return self.to_network(cleaned, fitted)[:, : len(self.numbers)].astype(np.float64)
+
+    @property
+    def corruptions(self) -> Mapping[str, Corruption]:
+        return {"missing values": _table_corruptions.MISSING} if self.missing == "allow" else {}
+
+    def strangers(self, cleaned: Array, generator: np.random.Generator) -> Mapping[str, Array]:
+        return {"rows of values drawn column by column": _table_corruptions.mixed(cleaned, generator)}
+
     def _matrix(self, rows: Array) -> NDArray[np.float64]:
         """The numbers of rows (N,) as (N, numbers); fields are known by their position."""
         fields = _fields(rows)[: len(self.numbers)]
@@ -287,8 +302,8 @@ class Table(InputKind):
         shown = evidence if evidence is not None and evidence.shape == (len(lines),) else None
         return picture(lines, shown, strongest)
 
-    def legend(self, what: str, *, explained: bool) -> str:
-        if explained:
+    def legend(self, what: str, *, explained: Explained) -> str:
+        if explained != "none":
             return f"The row's values; orange bars to the right: columns that speak {what}; blue to the left: against."
         dots = ", and a dot for where a number lies between its lowest and highest plausible value"
         return f"The row's values{dots if self.ranges else ''}."

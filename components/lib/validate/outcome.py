@@ -17,6 +17,15 @@ Status = Literal["passed", "failed", "could not run"]
 NAMED_AT_MOST = 10
 
 
+def receipt_beside(dataset: Path) -> tuple[str, ...] | None:
+    """The receipt that a gate left inside a dataset directory; None where there is none that can be read."""
+    try:
+        told = json.loads((dataset / "validation.json").read_text(encoding="utf-8"))["receipt"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return tuple(map(str, told))
+
+
 def name_some(sample_ids: Sequence[str], count: int | None = None) -> str:
     """The first ten sample_ids and how many more there are: "a, b and 3 more".
 

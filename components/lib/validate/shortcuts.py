@@ -29,6 +29,8 @@ from components.lib.validate.tables import as_labels
 
 RAISED = 0.6
 """An AUC whose interval lies above this is raised."""
+RAISED_LINE = "shortcut? "
+"""How the line of a finding begins, for who reads the receipt."""
 SIDE, EDGE, CORNER = 48, 3, 6
 """Pictures are brought to this side, without padding; width of the edges and side of the corners in its pixels."""
 MOST_WORDS, TOLD_WORDS = 30, 3
@@ -90,7 +92,7 @@ def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> Finding:
             words = _shared_out(features.words[where], labels, kind.class_names) if len(features.words) else ""
             rows.append(Row(name, group, found, words))
     raised = [row for row in rows if row.raised]
-    lines += [f"shortcut? {row.group} alone: {row.target} is told with AUC {row.found}" for row in raised]
+    lines += [f"{RAISED_LINE}{row.group} alone: {row.target} is told with AUC {row.found}" for row in raised]
     if rows and not raised:
         lines.append(f"shortcuts: none in {', '.join(dict.fromkeys(row.group for row in rows))}")
     checks = (_check(raised),) if rows and spec.clean.shortcuts == "fail" else ()

@@ -5,7 +5,8 @@
 Pooling, head and class-activation map are the same for all and stand in components/train/network.py. A module may also
 have
 
-    LOCAL = False   a place of its feature map doesn't speak of that place of the input: it gets no map
+    LOCAL = False   a place of its feature map doesn't speak of that place of the input: its graph gets no map; of
+                    pictures one is made by hiding places (`lib.occlusion`)
     LEAST = 8       the shortest side, or number of steps in time, that it takes
     sources(settings)                digests of files that go into its weights, by name
     load(core, settings)             put learnt weights into a new network; called once, before training

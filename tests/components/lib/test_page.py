@@ -35,7 +35,7 @@ def test_nothing_is_fetched() -> None:
     for tag, attributes in Tags(full_page()).found:
         assert tag not in ("link", "iframe", "object")
         assert (attributes.get("src") or "data:").startswith("data:")
-        assert "href" not in attributes
+        assert (attributes.get("href") or "#").startswith("#")
 
 
 def test_it_is_accessible() -> None:
@@ -44,6 +44,14 @@ def test_it_is_accessible() -> None:
     assert dict(tags)["img"]["alt"] == HOSTILE
     assert [tag for tag, _ in tags if tag in ("h1", "h2")] == ["h1", "h2"]
     assert all("scope" in attributes for tag, attributes in tags if tag == "th")
+
+
+def test_a_long_page_begins_with_a_list_that_leads_to_each_section() -> None:
+    tags = Tags(page("Title", "", [Section(f"Part {i}", (paragraph(""),)) for i in range(9)])).found
+    places = [attributes["href"] for tag, attributes in tags if tag == "a"]
+    assert places == [f"#{attributes['id']}" for tag, attributes in tags if tag == "h2"]
+    assert len(places) == 9
+    assert "a" not in dict(Tags(full_page()).found)
 
 
 def test_numbers_are_short_and_missing_values_are_dashes() -> None:

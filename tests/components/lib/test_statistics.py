@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from components.lib import resampling, statistics
+from components.lib.bootstrap import Design, bootstrap
 
 Case = tuple[NDArray[np.float64], NDArray[np.bool_]]
 
@@ -82,6 +83,39 @@ def test_wilson_equals_published_intervals(hits: int, n: int, low: float, high: 
     assert (round(found.low, 4), round(found.high, 4)) == (low, high)
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 500), st.floats(0, 1))
+def test_wilson_equals_scipy(n: int, share: float) -> None:
+    hits = round(share * n)
+    expected = binomtest(hits, n).proportion_ci(method="wilson")
+    found = statistics.wilson(hits, n)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+@settings(max_examples=25, deadline=None)
+@given(cases(), st.integers(0, 2**32 - 1))
+def test_an_area_of_weighted_samples_is_that_of_copies(case: Case, seed: int) -> None:
+    score, positive = case
+    weights = np.random.default_rng(seed).integers(0, 3, len(score))
+    weights[:2] = 1
+    weighted = resampling.area(score, positive)(weights[None].astype(float))[0]
+    expected = roc_auc_score(np.repeat(positive, weights), np.repeat(score, weights))
+    assert weighted == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.01])
+def test_draws_of_many_samples_are_as_good_as_exact(share: float) -> None:
+    generator = np.random.default_rng(0)
+    score = generator.random(30_000)
+    positive = generator.random(30_000) < share * 2 * score
+    for figure, exact in (
+        (resampling.area, roc_auc_score), (resampling.average_precision, average_precision_score),
+    ):  # fmt: skip
+        one, *many = figure(score, positive)(np.ones((1, 30_000))), *figure(score, positive)(np.ones((2, 30_000)))
+        assert one[0] == pytest.approx(exact(positive, score), abs=1e-9)
+        assert many == pytest.approx([one[0]] * 2, abs=2e-4)
+
+
 def test_separated_classes_get_an_interval_with_a_width() -> None:
     positive = np.repeat([True, False], 30)
     found = statistics.auc(positive.astype(float), positive)
@@ -134,14 +168,8 @@ def test_the_bootstrap_covers_a_known_mean_and_repeats() -> None:
     generator = np.random.default_rng(4)
     values = generator.normal(5, 1, 400)
     statistics_ = {"mean": resampling.ratio(values, np.ones(400))}
-    found = resampling.bootstrap(statistics_, np.zeros(400, np.intp))["mean"]
+    design = Design.of(np.zeros(400, np.intp), None)
+    found = bootstrap(statistics_, design)["mean"]
     half = 1.96 * values.std() / 20
     assert (found.low, found.high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.02)
-    assert found == resampling.bootstrap(statistics_, np.zeros(400, np.intp))["mean"]
-
-
-def test_few_samples_in_a_class_say_so() -> None:
-    strata = np.repeat([0, 1], [50, 19])
-    found = resampling.bootstrap({"mean": resampling.ratio(strata, np.ones(69))}, strata)["mean"]
-    assert "too few: 19" in found.note
-    assert not found.trusted
+    assert found == bootstrap(statistics_, design)["mean"]

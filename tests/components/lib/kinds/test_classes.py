@@ -84,6 +84,58 @@ def test_multiclass_metrics_equal_scikit_learn(seed: int, n: int) -> None:
     assert {name: found[name].value for name in expected} == pytest.approx(expected, abs=1e-9)
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(3, 80), st.integers(2, 4), st.booleans())
+def test_unbalanced_classes_ties_and_classes_that_are_missing(seed: int, n: int, steps: int, repeated: bool) -> None:
+    """Figures equal scikit-learn's whatever the labels, and whose the samples are changes none of them."""
+    generator = np.random.default_rng(seed)
+    label = generator.choice(3, n, p=generator.dirichlet([0.4] * 3))
+    grid = generator.integers(1, steps + 1, (n, 3)).astype(float)
+    probability = grid / grid.sum(axis=1, keepdims=True)
+    present, called = np.unique(label), probability.argmax(axis=1)
+    patients = generator.integers(0, n, n) if repeated else None
+    found = MULTICLASS.metrics(probability, np.eye(3, dtype=np.float32)[label], {}, patients)
+    macro = {"labels": present, "average": "macro", "zero_division": 0}
+    truth = np.eye(3)[label]
+    expected = {
+        "accuracy": sk.accuracy_score(label, called), "precision": sk.precision_score(label, called, **macro),
+        "recall": sk.recall_score(label, called, **macro), "f1": sk.f1_score(label, called, **macro),
+        "average_precision": np.mean([sk.average_precision_score(truth[:, k], probability[:, k]) for k in present]),
+        "brier": ((probability - truth) ** 2).sum(axis=1).mean(),
+    }  # fmt: skip
+    if len(present) > 1:
+        expected["auc"] = np.mean([sk.roc_auc_score(truth[:, k], probability[:, k]) for k in present])
+        expected["specificity"] = np.mean([sk.recall_score(label != k, called != k) for k in present])
+    assert {name: found[name].value for name in expected} == pytest.approx(expected, abs=1e-9)
+    for k, name in enumerate(MULTICLASS.classes):
+        assert found[f"recall_{name}"].known == found[f"f1_{name}"].known == (k in present)
+    assert all(each.low <= each.value <= each.high for each in found.values() if each.known)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 80), st.floats(0, 1), st.booleans())
+def test_unbalanced_binary_figures_equal_scikit_learn(seed: int, n: int, share: float, repeated: bool) -> None:
+    generator = np.random.default_rng(seed)
+    truth, score = generator.random(n) < share, generator.integers(0, 9, n) / 8
+    called = score >= 0.5
+    patients = generator.integers(0, n, n) if repeated else None
+    found = BINARY.metrics(score[:, None], truth[:, None].astype(np.float32), AT, patients)
+    expected = {"accuracy": sk.accuracy_score(truth, called), "brier": ((score - truth) ** 2).mean()}
+    if truth.any():
+        expected["recall"] = sk.recall_score(truth, called)
+        expected["f1"] = sk.f1_score(truth, called, zero_division=0)
+        expected["average_precision"] = sk.average_precision_score(truth, score)
+    if called.any():
+        expected["precision"] = sk.precision_score(truth, called, zero_division=0)
+    if not truth.all():
+        expected["specificity"] = sk.recall_score(~truth, ~called, zero_division=0)
+    if truth.any() and not truth.all():
+        expected["auc"] = sk.roc_auc_score(truth, score)
+    assert {name: found[name].value for name in expected} == pytest.approx(expected, abs=1e-9)
+    assert {name for name, each in found.items() if each.known} == {*expected, "ece"}
+    assert all(each.low <= each.value <= each.high for each in found.values() if each.known)
+
+
 @pytest.mark.parametrize("kind", [BINARY, MULTICLASS])
 def test_unknown_labels_are_masked_and_weigh_nothing(kind: Kind) -> None:
     encoded, known = kind.encode(pd.Series(["normal", None, kind.classes[1], "normal", "normal"]))
@@ -167,13 +219,53 @@ class TestBothKinds:
         probability, encoded = case(0, 60)
         logits = np.log(np.clip(probability, 1e-3, 1))
         assert 0.05 <= kind.calibrate(logits, encoded)["temperature"] <= 20
-        assert set(kind.fit_decision(probability, encoded, Train())) == set(decision)
+        fitted = kind.fit_decision(probability, encoded, Train())
+        sets = {f"{figure}_{k}" for figure in ("set", "samples") for k in range(len(kind.classes))}
+        assert set(fitted) >= {"coverage", *sets, *decision}
+        assert kind.decision_problem(fitted) is None
+        assert not any("set" in name for name in kind.fit_decision(probability, encoded, Train(coverage=0)))
+
+    def test_figures_that_are_no_probabilities_are_told(self, kind: Kind, case: Case, decision: Decision) -> None:
+        fitted = kind.fit_decision(*case(0, 60), Train())
+        assert kind.decision_problem({**fitted, "set_1": float("nan")}) == "set_1 nan"
+        assert kind.decision_problem({**fitted, "coverage": 1.5}) == "coverage 1.5"
+        assert kind.decision_problem({key: value for key, value in fitted.items() if key != "set_1"}) is not None
+
+    def test_a_model_abstains_unless_the_set_is_its_answer(self, kind: Kind, case: Case, decision: Decision) -> None:
+        probability, encoded = case(0, 60)
+        answer = kind.answer(probability, kind.fit_decision(probability, encoded, Train()))
+        assert (answer["abstain"] == (answer["prediction_set"] != answer["label"])).all()
+        assert 0 < answer["abstain"].sum() < 60
 
 
 def test_a_binary_answer_switches_at_the_threshold() -> None:
     answer = BINARY.answer(np.array([[0.29], [0.3], [0.31]]), {"threshold": 0.3})
     assert answer["label"].tolist() == ["normal", "pneumonia", "pneumonia"]
     assert answer["threshold"].tolist() == [0.3] * 3
+
+
+@pytest.mark.parametrize(
+    ("decision", "text"),
+    [
+        ({"threshold": 0.4}, "threshold 0.400"),
+        ({"set_0": 0.7, "set_1": 0.62}, "threshold 0.400, unsure from 0.300 to 0.620"),
+        ({"set_0": 0.7, "set_1": 0.0}, "threshold 0.400, unsure below 0.400"),
+        ({"set_0": 0.0, "set_1": 0.62}, "threshold 0.400, unsure from 0.400 upwards"),
+        (
+            {"set_0": 0.0, "set_1": 0.0},
+            "threshold 0.400, unsure of every sample (validation is too small for sets of 90%)",
+        ),
+    ],
+)
+def test_a_binary_decision_is_told_in_words(decision: Decision, text: str) -> None:
+    assert BINARY.decision_text({"threshold": 0.4, "coverage": 0.9, **decision}) == text
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), -0.1, 1.5])
+def test_a_threshold_out_of_range_is_told(threshold: float) -> None:
+    assert BINARY.decision_problem({"threshold": threshold}) == f"threshold {threshold:g}"
+    assert BINARY.decision_problem({}) == "no threshold"
+    assert BINARY.decision_problem({"threshold": 0.5}) is None, "of a model without prediction sets"
 
 
 def test_a_multiclass_answer_is_the_most_probable_class() -> None:

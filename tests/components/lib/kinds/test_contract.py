@@ -12,7 +12,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import keras
 import numpy as np
@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from components.evaluate import figures
 from components.lib.errors import DataError, ModelError, Unusable
-from components.lib.kinds.base import Array
+from components.lib.kinds.base import Array, Explained
 from components.lib.readers import Source
 from components.lib.readers.base import content
 from components.lib.settings import concrete
@@ -178,8 +178,8 @@ def test_a_picture_is_a_png_with_and_without_evidence(source: Input) -> None:
 
 
 def test_it_says_what_it_is(source: Input) -> None:
-    assert all(one_line(source.kind.legend("for pneumonia", explained=explained)) for explained in (True, False))
-    assert "for pneumonia" in source.kind.legend("for pneumonia", explained=True)
+    assert all(one_line(source.kind.legend("for pneumonia", explained=explained)) for explained in get_args(Explained))
+    assert "for pneumonia" in source.kind.legend("for pneumonia", explained="class_activation_map")
     assert one_line(source.kind.noun)
     assert source.kind.noun.islower()
     assert any(issubclass(reader.raw_type, source.kind.raw_types) for reader in concrete(Source)), "no reader reads it"
@@ -275,6 +275,7 @@ def test_what_is_fitted_is_plain_numbers(target: Target) -> None:
             assert is_plain(fitted)
             assert {type(value) for value in fitted.values()} <= {float}
         assert not decided or one_line(target.kind.decision_text(decided))
+        assert not decided or target.kind.decision_problem(decided) is None
 
 
 def test_arrays_and_tensors_are_activated_alike(target: Target) -> None:

@@ -192,7 +192,7 @@ def test_too_few_samples_give_no_figure(n: int) -> None:
 
 def test_few_samples_are_told_and_equal_values_have_no_r2() -> None:
     output, encoded = case(0, 12)
-    assert PLAIN.metrics(output, encoded, AT)["mae"].note == "too few: 12 samples, the interval is too narrow"
+    assert PLAIN.metrics(output, encoded, AT)["mae"].note == "too few: 12 samples in all, at least 20 needed"
     found = PLAIN.metrics(output, np.full((12, 1), 7.0), AT)
     assert found["r2"].note == "all known values are the same"
     assert found["mae"].known

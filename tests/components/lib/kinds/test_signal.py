@@ -229,8 +229,8 @@ def test_pictures_are_the_same_for_the_same_trace_and_show_the_evidence() -> Non
 
 
 def test_legends_say_what_is_shown() -> None:
-    assert "speaks for V (" in KIND.legend("for V", explained=True)
-    assert "shown alone" in KIND.legend("for V", explained=False)
+    assert "speaks for V (" in KIND.legend("for V", explained="class_activation_map")
+    assert "shown alone" in KIND.legend("for V", explained="none")
 
 
 @pytest.mark.parametrize(

@@ -298,5 +298,5 @@ def test_a_picture_is_png_and_equal_rows_give_equal_bytes() -> None:
     assert plain == TABLE.picture(odd, np.zeros((3, 3)), 1)
     wide = Table(kind="table", numbers=tuple(f"n{i}" for i in range(40)))
     assert wide.picture(wide.clean(Row({f"n{i}": i for i in range(40)})).array, None, 1).startswith(b"\x89PNG")
-    assert "for pneumonia" in TABLE.legend("for pneumonia", explained=True)
-    assert "dot" not in wide.legend("", explained=False)
+    assert "for pneumonia" in TABLE.legend("for pneumonia", explained="class_activation_map")
+    assert "dot" not in wide.legend("", explained="none")

@@ -1,0 +1,257 @@
+"""model_card.md: what a model is for, what it rests on, how good it is, and what nobody has said yet.
+
+The form: Mitchell et al. 2019, doi:10.1145/3287560.3287596. It goes into the registry: no patient, no sample, no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from components.evaluate.checklists import CLAIM, TRIPOD_AI, answered
+from components.evaluate.gates import Gate
+from components.evaluate.ledger import ordinal
+from components.evaluate.part import Evaluated
+from components.evaluate.results import Result, words
+from components.lib.dataset import SPLITS
+from components.lib.gate_names import BY_PATIENT, GAP, WORST
+from components.lib.numbers import number
+from components.lib.openings import Opening
+from components.lib.registry import registered_name
+from components.lib.statistics import Estimate
+from components.lib.validate.near_duplicates import is_picture
+from components.lib.validate.outcome import receipt_beside
+
+NOT_FOR = (
+    "Decisions about patients: this is research software, not a medical device. Samples other than those described "
+    "here: another modality, age group or machine. Nobody's judgement is replaced by it."
+)
+SHORT = 16
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What the card says beside the model and its answers."""
+
+    gates: tuple[Gate, ...]
+    receipt: tuple[str, ...]
+    """The leak audit, in lines."""
+    metrics: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    """Of the looks, per target: by patient, of the worst group."""
+    warnings: tuple[str, ...] = ()
+    """What stands at the top of the report."""
+    opening: Opening | None = None
+    """How often the test split was opened; None: synthetic data."""
+    name: str = ""
+    """What the model is called where it is judged on data of another source; empty in the step."""
+
+
+def card(evaluated: Evaluated, facts: CardFacts) -> str:
+    """The card, in Markdown; equal input gives equal text."""
+    info, about = evaluated.network.info, evaluated.spec.evaluate.card
+    synthetic = evaluated.data.info.synthetic or info.synthetic
+    name = registered_name(info.task, synthetic=info.synthetic)
+    sections = [
+        ("Intended use", [_stated(about.intended_use, "intended_use")]),
+        ("Users", [_stated(about.users, "users")]),
+        ("Not for", [NOT_FOR, *([about.not_for] if about.not_for else [])]),
+        ("Data", _data(evaluated, facts)),
+        ("Training", _training(evaluated)),
+        ("Performance on the test samples", _performance(evaluated, facts)),
+        ("Groups", _groups(evaluated, facts)),
+        ("Limits", _list([*facts.warnings, *_limits(evaluated, facts)])),
+        ("Who answers for it", [_stated(about.contact, "contact"), f"Ethics: {_stated(about.ethics, 'ethics')}"]),
+        ("Going back to an earlier version", _roll_back(name)),
+        *_checklists(evaluated, facts),
+    ]
+    where = f", judged on data of another source: {evaluated.spec.task}" if facts.name else ""
+    told = [
+        f"# Model card: {facts.name or name}{where}",
+        f"{info.architecture}, model {evaluated.network.digest[:SHORT]}.",
+    ]
+    if synthetic:
+        told.append("**Synthetic data**: made by a program. The figures say nothing about patients.")
+    for title, blocks in sections:
+        told += [f"## {title}", *blocks]
+    return "\n\n".join(told) + "\n"
+
+
+def _stated(text: str | None, key: str) -> str:
+    return (text or "").strip() or f"not stated; say it in the task file: `evaluate.card.{key}`."
+
+
+def _data(evaluated: Evaluated, facts: CardFacts) -> list[str]:
+    about, data = evaluated.spec.evaluate.card, evaluated.data.info
+    rows = [(split, str(data.counts[split]), str(data.patients[split])) for split in SPLITS]
+    method = evaluated.spec.split
+    split = f"Split by {method.by} ({method.method}); dataset {data.digest[:SHORT]}."
+    lines = [*facts.receipt, *(receipt_beside(evaluated.data.path) or ("clean's audits left no record",))]
+    return [
+        f"Population: {_stated(about.population, 'population')}",
+        f"Truth: {_stated(about.reference_standard, 'reference_standard')}",
+        _table(("Split", "Samples", "Known patients"), rows),
+        split,
+        "What the audits of the data say:",
+        _bullets(lines),
+    ]
+
+
+def _training(evaluated: Evaluated) -> list[str]:
+    info = evaluated.network.info
+    inputs = "; ".join(f"{name}, {kind.kind} of {_shape(kind.shape)}" for name, kind in info.inputs.items())
+    several = f" The mean of {len(info.members)} nets." if info.members else ""
+    fitted = [
+        f"{target}: {', '.join(filter(None, [*(f'{k} {v:.4g}' for k, v in each.scaling.items()), text]))}; "
+        f"score on validation {each.validation_score:.3f}"
+        for target, each in info.fitted.items()
+        for text in [info.targets[target].decision_text(each.decision)]
+    ]
+    return [
+        f"{info.architecture}, {info.parameters:,} parameters, {info.epochs} epochs, {info.precision}.{several} "
+        f"Inputs: {inputs}. Everything is fitted on train, chosen on validation and measured on test.",
+        _bullets(fitted),
+    ]
+
+
+def _performance(evaluated: Evaluated, facts: CardFacts) -> list[str]:
+    told = [f"{len(evaluated.samples)} samples. In brackets: the 95% interval."]
+    for result in evaluated.results:
+        told += [f"### {result.title}", *([_classes(result)] if result.kind.class_names else [])]
+        held = {**result.metrics, **_by_patient(facts, result)}
+        rows = [(words(name), _figure(each), str(each.n), each.note) for name, each in held.items()]
+        told.append(_table(("Metric", "Value", "n", "Note"), rows))
+    told.append("Gates:" if facts.gates else "No gate.")
+    told.append(_bullets(f"{'passed' if gate.passed else 'FAILED'}: {gate.text}" for gate in facts.gates))
+    return told
+
+
+def _classes(result: Result) -> str:
+    counts = result.truth[result.known].astype("str").value_counts()
+    return "Labels: " + ", ".join(f"{name} {int(counts.get(name, 0))}" for name in result.kind.class_names) + "."
+
+
+def _by_patient(facts: CardFacts, result: Result) -> dict[str, Estimate]:
+    of_looks = facts.metrics.get(result.target, {})
+    return {name: each for name, each in of_looks.items() if name.startswith(BY_PATIENT)}
+
+
+def _groups(evaluated: Evaluated, facts: CardFacts) -> list[str]:
+    rows = [
+        (result.title, words(name), _figure(each), each.meaning or each.note)
+        for result in evaluated.results
+        for name, each in facts.metrics.get(result.target, {}).items()
+        if name.startswith(WORST) or name == GAP
+    ]
+    if not rows:
+        return ["Not looked at by group."]
+    return [_table(("Target", "Figure", "Value", "Which group, or why not"), rows)]
+
+
+def _limits(evaluated: Evaluated, facts: CardFacts) -> list[str]:
+    patients = evaluated.data.info.patients
+    here = (
+        "Measured on samples of the same source as the training data; elsewhere expect worse until it is measured "
+        "there (`python -m components.evaluate --model … --data …`)."
+    )
+    told = [
+        "Measured on samples of another source than the training data, as one of many." if facts.name else here,
+        "Labels are taken as the truth; where they are wrong, so are the figures.",
+    ]
+    if not any(patients.values()):
+        told.append("No patient is known: one may stand on two sides of the split, and intervals may be too narrow.")
+    opening = facts.opening
+    told.append(
+        "Synthetic test samples can be made anew: how often they were used isn't counted."
+        if opening is None
+        else f"This is the {ordinal(opening.number)} model judged on these test samples."
+    )
+    return told
+
+
+def _roll_back(name: str) -> list[str]:
+    return [
+        "The alias `champion` says which version is served. To go back, point it at an earlier version, in `make ui` "
+        "(Models, the version, Aliases) or with",
+        "```python\nfrom mlflow import MlflowClient\n\n"
+        f'MlflowClient().set_registered_model_alias("{name}", "champion", "VERSION")\n```',
+        "and start the server again. The version that was replaced stays in the registry.",
+    ]
+
+
+def _checklists(evaluated: Evaluated, facts: CardFacts) -> list[tuple[str, list[str]]]:
+    answers = _answers(evaluated, facts)
+    lists = [("TRIPOD+AI", "doi:10.1136/bmj-2023-078378", TRIPOD_AI)]
+    if any(is_picture(kind) for kind in evaluated.network.info.inputs.values()):
+        lists.append(("CLAIM", "numbers of doi:10.1148/ryai.2020200029; update: doi:10.1148/ryai.240300", CLAIM))
+    found = []
+    for title, source, items in lists:
+        rows = answered(items, answers)
+        head = f"{source}. In our own words; what the run can't know is yours to answer."
+        found.append((title, [head, _table(("Item", "Topic", "Answer"), rows)]))
+    return found
+
+
+def _answers(evaluated: Evaluated, facts: CardFacts) -> dict[str, str]:
+    """What can be said of a checklist's item, by its key."""
+    info, spec, about = evaluated.network.info, evaluated.spec, evaluated.spec.evaluate.card
+    unknown = [f"{int((~each.known).sum())} of {len(each.known)} {each.target}" for each in evaluated.results]
+    units = [f"{target}: {', '.join(kind.class_names) or kind.kind}" for target, kind in info.targets.items()]
+    decided = [kind.decision_text(info.fitted[target].decision) for target, kind in info.targets.items()]
+    counts = evaluated.data.info.counts
+    return {
+        "use": "see Intended use" if about.intended_use else "",
+        "users": "see Users" if about.users else "",
+        "population": "see Data" if about.population else "",
+        "reference": "see Data" if about.reference_standard else "",
+        "ethics": "see Who answers for it" if about.ethics else "",
+        "funding": about.funding or "",
+        "preparation": "the clean step, the same code in training and serving; its audits: see Data",
+        "outcome": "; ".join(units),
+        "inputs": "; ".join(f"{name}: {kind.kind}, {_shape(kind.shape)}" for name, kind in info.inputs.items()),
+        "sizes": ", ".join(f"{split} {counts[split]}" for split in SPLITS) + " samples; see Data",
+        "missing": f"unknown truth in test: {', '.join(unknown)}; such samples are left out of the figures",
+        "partitions": f"by {spec.split.by}, method {spec.split.method}; see Data",
+        "apart": f"{spec.split.by}; {facts.receipt[0]}" if facts.receipt else "",
+        "training": "see Training",
+        "ensemble": f"the mean of {len(info.members)} nets" if info.members else "one net",
+        "measures": "see Performance on the test samples; 95% intervals of every figure",
+        "performance": "see Performance on the test samples",
+        "groups": "see Groups",
+        "updating": "none: a model that is trained again is a new version",
+        "calculation": f"model.onnx, {info.parameters:,} parameters, in the registered version; MLflow serves it",
+        "output": "; ".join([*units, *filter(None, decided)]),
+        "difference": "measured on data of another source, nothing fitted"
+        if facts.name
+        else "test is of the same source as train; other sources: not measured here",
+        "code": "commit and locked packages are tags of the model's run",
+        "limits": "see Limits",
+        "poor_input": "a sample that can't be decoded or cleaned is refused with the reason, not answered",
+        "privacy": "names stop at ingest; patients are keyed pseudonyms",
+        "explanation": "" if info.explain == "none" else f"{info.explain.replace('_', ' ')}; see the report",
+        "robustness": "see the report",
+        "failures": "see the report: cases called wrongly",
+    }
+
+
+def _figure(estimate: Estimate) -> str:
+    if not estimate.known:
+        return "–"
+    return f"{number(estimate.value)} ({number(estimate.low)} to {number(estimate.high)})"
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape))
+
+
+def _list(lines: Iterable[str]) -> list[str]:
+    return [_bullets(lines)]
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; what would end a cell is escaped."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(" ".join(c.split()).replace("|", "\\|") for c in line) + " |" for line in lines)

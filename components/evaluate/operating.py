@@ -1,0 +1,221 @@
+"""What the operating point means for patients: who is found, predictive values elsewhere, net benefit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from components.evaluate.decision_charts import decision_curves
+from components.evaluate.figures import draw
+from components.evaluate.part import Evaluated, Part
+from components.evaluate.results import Result
+from components.lib.bootstrap import Design
+from components.lib.class_metrics import Share
+from components.lib.decisions import (
+    Frequencies,
+    Rate,
+    decision_curve,
+    natural_frequencies,
+    percent,
+    predictive_estimates,
+    proportions,
+    useful_range,
+)
+from components.lib.kinds import Chart
+from components.lib.kinds._classes import Classes, finite
+from components.lib.page import Section, paragraph, picture, table
+from components.lib.statistics import Bools, Floats
+
+ONE_CLASS = "Only one class is among the test samples whose truth is known, so no operating point can be measured."
+GLOSS = (
+    "Sensitivity: of those labelled {yes}, how many are called so. Specificity: of those labelled {no}, how many are "
+    "left alone. PPV, the positive predictive value: of those called {yes}, how many are. NPV, the negative one: of "
+    "those called {no}, how many are. PPV and NPV hold where {share} of all are {yes}, as in this test sample. In "
+    "brackets: the 95% interval."
+)
+HOW_TO_READ = (
+    "How to read the decision curve: the threshold probability is the chance of {finding} from which on one would act. "
+    "Who acts from 10% upwards accepts nine false alarms for one hit; who acts from 50%, one. Net benefit is the share "
+    "of hits, less the false alarms at that price: 0.1 is worth as much as 10 hits among 100 samples without any false "
+    "alarm. To act on nobody is worth 0."
+)
+
+
+def part(evaluated: Evaluated) -> Part:
+    """Operating points, predictive values at stated prevalences and decision curves, of every target with classes."""
+    sections: list[Section] = []
+    charts: dict[str, Chart] = {}
+    for result in evaluated.results:
+        if isinstance(result.kind, Classes):
+            section, chart = _look(result, result.kind, evaluated)
+            sections.append(section)
+            charts |= {f"{result.target}_{chart.name}": chart} if chart else {}
+    return Part(tuple(sections), charts)
+
+
+def _look(result: Result, kind: Classes, evaluated: Evaluated) -> tuple[Section, Chart | None]:
+    """The section of one target, and its decision curve; without a curve where there is only one class."""
+    label, columns = kind.labels(result.encoded[result.known]), kind.columns(result.output[result.known])
+    title = f"Operating points: {result.title}"
+    if len(np.unique(label)) < 2:
+        return Section(title, (paragraph(ONE_CLASS),)), None
+    patients = None if result.patients is None else result.patients[result.known]
+    if "threshold" in result.fitted.decision:
+        score, positive = finite(result.output[result.known]).reshape(-1), label == 1
+        blocks = _binary(kind, score, positive, result.fitted.decision, patients, evaluated.spec.evaluate.prevalences)
+        curves = {kind.classes[1]: decision_curve(score, positive, patients)}
+    else:
+        blocks = _one_against_rest(kind, columns.argmax(axis=1), label, patients)
+        present = [k for k in range(len(kind.classes)) if (label == k).any()]
+        curves = {kind.classes[k]: decision_curve(columns[:, k], label == k, patients) for k in present}
+    chart = decision_curves(curves)
+    shown = picture(draw(chart), f"{chart.title} of {result.target}. {chart.caption}", chart.caption)
+    return Section(title, (*blocks, *_curve_words(curves), shown)), chart
+
+
+def _binary(
+    kind: Classes,
+    score: Floats,
+    positive: Bools,
+    decision: Mapping[str, float],
+    patients: NDArray[np.integer] | None,
+    prevalences: tuple[float, ...],
+) -> list[Markup]:
+    """The table of operating points, and what they mean elsewhere."""
+    points, label = _points(decision), positive.astype(np.intp)
+    design = Design.of(label, patients)
+    found = _measured({name: (score >= at, positive) for name, at in points.items()}, design)
+    rows = [(name, f"{at:.3f}", *found[name]) for name, at in points.items()]
+    frame = pd.DataFrame(rows, columns=["Operating point", "Called from", "Sensitivity", "Specificity", "PPV", "NPV"])
+    no, yes = kind.classes
+    gloss = GLOSS.format(yes=yes, no=no, share=f"{positive.mean():.0%}")
+    first = (
+        f"From its threshold upwards a sample is called {yes}; the model's own is what is served. All were chosen on "
+        "validation, test only measures them."
+    )
+    few = filter(None, [design.too_few(label == k, f"labelled {name}") for k, name in enumerate(kind.classes)])
+    blocks = [
+        paragraph(first),
+        table(frame),
+        paragraph(gloss),
+        *[paragraph(f"{each[:1].upper()}{each[1:]}.") for each in few],
+    ]
+    asked = sorted({*prevalences, *([decision["asked_prevalence"]] if "asked_prevalence" in decision else [])})
+    return [*blocks, *_elsewhere(kind, score, positive, points, patients, asked)]
+
+
+def _points(decision: Mapping[str, float]) -> dict[str, float]:
+    """Thresholds by what to call them, the model's own first; one that several methods chose stands there once."""
+    words = {
+        "threshold_youden": "Best sum of both (Youden)",
+        "threshold_sensitivity": f"Sensitivity of {decision.get('asked_sensitivity', 0):.0%} on validation",
+        "threshold_cost": f"Least cost, {decision.get('asked_miss_cost', 0):g} : 1 for a miss",
+    }
+    named = {decision["threshold"]: ["The model's own"]}
+    for key, name in words.items():
+        if key in decision:
+            named.setdefault(decision[key], []).append(name)
+    return {"; ".join(names): at for at, names in named.items()}
+
+
+def _measured(points: Mapping[str, tuple[Bools, Bools]], design: Design) -> dict[str, list[str]]:
+    """Cells of sensitivity, specificity, PPV and NPV of each point: which samples are called, which are positive."""
+    shares: dict[str, Share] = {}
+    for name, (called, positive) in points.items():
+        none = "nobody is called so"
+        shares |= {
+            f"{name} 0": Share(called, positive, none), f"{name} 1": Share(~called, ~positive, none),
+            f"{name} 2": Share(positive, called, none), f"{name} 3": Share(~positive, ~called, none),
+        }  # fmt: skip
+    found = proportions(shares, design)
+    return {name: [percent(found[f"{name} {column}"]) for column in range(4)] for name in points}
+
+
+def _elsewhere(
+    kind: Classes,
+    score: Floats,
+    positive: Bools,
+    points: Mapping[str, float],
+    patients: NDArray[np.integer] | None,
+    prevalences: list[float],
+) -> list[Markup]:
+    """PPV and NPV at stated prevalences, and the model's own operating point in whole numbers of people."""
+    yes = kind.classes[1]
+    if not prevalences:
+        hint = (
+            f"Where {yes} is rarer or more frequent, PPV and NPV are others: state the shares in the task file, as in "
+            "`evaluate.prevalences: [0.01, 0.05]`, to see them here."
+        )
+        return [paragraph(hint)]
+    rows, sentences = [], list[str]()
+    for prevalence in prevalences:
+        for name, at in points.items():
+            found, left = _both(score >= at, positive, patients)
+            ppv, npv = predictive_estimates(found, left, prevalence)
+            rows.append((f"{100 * prevalence:g}%", name, percent(ppv), percent(npv)))
+        found, left = _both(score >= next(iter(points.values())), positive, patients)
+        sentences.append(_in_people(natural_frequencies(found.value, left.value, prevalence), yes))
+    frame = pd.DataFrame(rows, columns=[f"Share of {yes}", "Operating point", "PPV", "NPV"])
+    above = "At the model's own threshold, were sensitivity and specificity elsewhere as they are here:"
+    return [
+        paragraph(f"{above} {' '.join(sentences)}"),
+        table(frame, "Predictive values where so many have it (Mercaldo, Lau & Zhou 2007)."),
+    ]
+
+
+def _both(called: Bools, positive: Bools, patients: NDArray[np.integer] | None) -> tuple[Rate, Rate]:
+    """Sensitivity and specificity, with the samples that they are worth."""
+    of = [None if patients is None else patients[among] for among in (positive, ~positive)]
+    return Rate.of(called[positive], of[0]), Rate.of(~called[~positive], of[1])
+
+
+def _in_people(counts: Frequencies, yes: str) -> str:
+    """`Of 1,000 people, 50 of them pneumonia, 96 are called pneumonia, 45 of them rightly; 5 are missed.`"""
+    return (
+        f"Of {counts.people:,} people, {counts.positive:,} of them {yes}, {counts.called:,} are called {yes}, "
+        f"{counts.rightly:,} of them rightly; {counts.missed:,} {'is' if counts.missed == 1 else 'are'} missed."
+    )
+
+
+def _one_against_rest(
+    kind: Classes, called: NDArray[np.intp], label: NDArray[np.intp], patients: NDArray[np.integer] | None
+) -> list[Markup]:
+    """Every class against all others, at the most probable class."""
+    found = _measured(
+        {name: (called == k, label == k) for k, name in enumerate(kind.classes)}, Design.of(label, patients)
+    )
+    rows = [(name, *found[name]) for name in kind.classes]
+    frame = pd.DataFrame(rows, columns=["Class", "Sensitivity", "Specificity", "PPV", "NPV"])
+    gloss = (
+        "Each class against all others; the most probable one is called. Sensitivity: of those labelled so, how many "
+        "are called so. Specificity: of the others, how many aren't. PPV and NPV, the predictive values: of those "
+        "called so, how many are, and of those not called so, how many aren't; both hold for the shares of this test "
+        "sample. In brackets: the 95% interval."
+    )
+    return [table(frame), paragraph(gloss)]
+
+
+def _curve_words(curves: Mapping[str, pd.DataFrame]) -> list[Markup]:
+    """From which to which threshold probability the model is worth more than treating everybody or nobody."""
+    several = len(curves) > 1
+    told = [_range_words(name if several else "", curve) for name, curve in curves.items()]
+    finding = "the class" if several else next(iter(curves))
+    return [paragraph(" ".join(told)), paragraph(HOW_TO_READ.format(finding=finding))]
+
+
+def _range_words(name: str, curve: pd.DataFrame) -> str:
+    start = f"For {name}, going" if name else "Going"
+    found, surely = useful_range(curve), useful_range(curve, surely=True)
+    if found is None:
+        return f"{start} by the model is at no threshold probability worth more than acting on everybody or on nobody."
+    sentence = (
+        f"{start} by the model is worth more than acting on everybody or on nobody for threshold probabilities from "
+        f"{found[0]:.0%} to {found[1]:.0%}"
+    )
+    if surely is None:
+        return f"{sentence}, but nowhere beyond chance."
+    return f"{sentence}, and beyond chance (95% interval at each) from {surely[0]:.0%} to {surely[1]:.0%}."

@@ -1,0 +1,94 @@
+"""The calibration error with its 95% interval.
+
+The error is a sum of absolute gaps, so chance alone makes it larger than it is, and no bootstrap puts that right: of a
+perfectly calibrated model every draw shows an error. So the two ends are made apart.
+
+lower   a test inverted: the smallest error of a population, shared out over the bins as it was found, under which a
+        figure as large as the one found isn't rare (Neyman 1937, doi:10.1098/rsta.1937.0005)
+upper   the figure and 1.96 standard errors. Chance makes the figure larger on average, never smaller, so that this end
+        holds without a word on how much (Bröcker 2012, doi:10.1007/s00382-011-1191-1)
+
+The gaps of the bins err as a normal vector does, with the covariance that patients show, but no less than right
+probabilities would give, nor than two hits and two misses more would (Agresti & Coull 1998,
+doi:10.1080/00031305.1998.10480550): ten hits of ten don't say that there is no miss.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import stdtrit
+
+from components.lib.bootstrap import Design
+from components.lib.resampling import calibration_bins
+from components.lib.statistics import Bools, Estimate, Floats
+
+DRAWS = 4000
+
+
+def calibration_error(confidence: Floats, correct: Bools, design: Design, *, seed: int = 0) -> Estimate:
+    """Expected calibration error over `resampling.calibration_bins`: mean gap between confidence and what came true.
+
+    Args:
+        confidence: stated probabilities (N,), N at least 1.
+        correct: what came true (N,).
+        design: whose the samples are.
+        seed: equal seeds give equal intervals.
+
+    Source: Naeini et al. 2015, doi:10.1609/aaai.v29i1.9602.
+    """
+    bins, n = calibration_bins(confidence), len(confidence)
+    gaps = np.bincount(bins, confidence - correct) / n
+    value = float(np.abs(gaps).sum())
+    units = np.arange(n) if design.patients is None else design.patients
+    covariance = _covariance(confidence, correct, bins, units)
+    calibrated = np.bincount(bins, confidence * (1 - confidence)) / n**2
+    low = _lower(value, gaps, _at_least(covariance, calibrated), np.random.default_rng(seed))
+    wide = _at_least(covariance, _padded(correct, bins, units))
+    signs = np.where(gaps < 0, -1.0, 1.0)
+    reach = float(stdtrit(max(len(np.unique(units)) - 1, 1), 0.975))
+    high = value + reach * float(np.sqrt(signs @ wide @ signs))
+    by = "inverted test" if design.patients is None else "inverted test, by patient"
+    return Estimate(value, min(low, value), min(high, 1.0), n, by)
+
+
+def _covariance(confidence: Floats, correct: Bools, bins: NDArray[np.intp], units: NDArray[np.intp]) -> Floats:
+    """Of the gaps, as patients differ (B, B)."""
+    residual = confidence - correct
+    residual = residual - (np.bincount(bins, residual) / np.bincount(bins))[bins]
+    by_unit = _by_unit(bins, units, residual)
+    several = max(len(by_unit), 2)
+    return np.asarray(by_unit.T @ by_unit * several / (several - 1) / len(bins) ** 2, np.float64)
+
+
+def _by_unit(bins: NDArray[np.intp], units: NDArray[np.intp], values: Floats) -> Floats:
+    """Sums by patient and bin (P, B)."""
+    count = int(bins.max()) + 1
+    sums = np.bincount(units * count + bins, values, minlength=(int(units.max()) + 1) * count)
+    return np.asarray(sums.reshape(-1, count), np.float64)
+
+
+def _padded(correct: Bools, bins: NDArray[np.intp], units: NDArray[np.intp]) -> Floats:
+    """Variance of each gap (B,), two hits and two misses added to its patients."""
+    within = np.bincount(bins)
+    patients = (_by_unit(bins, units, np.ones(len(bins))) > 0).sum(axis=0)
+    share = (np.bincount(bins, correct) / within * patients + 2) / (patients + 4)
+    return np.asarray(share * (1 - share) / patients * (within / len(bins)) ** 2, np.float64)
+
+
+def _at_least(covariance: Floats, variance: Floats) -> Floats:
+    return np.asarray(covariance + np.diag(np.maximum(variance - np.diag(covariance), 0)), np.float64)
+
+
+def _lower(value: float, gaps: Floats, covariance: Floats, generator: np.random.Generator) -> float:
+    """The population's error for which `value` is the 97.5% point of what is found; 0 where none is so small."""
+    values, vectors = np.linalg.eigh(covariance)
+    noise = generator.standard_normal((DRAWS, len(gaps))) @ (vectors * np.sqrt(np.maximum(values, 0))).T
+
+    def above(share: float) -> float:
+        return float(np.quantile(np.abs(share * gaps + noise).sum(axis=1), 0.975)) - value
+
+    if above(0.0) >= 0:
+        return 0.0
+    return value * float(brentq(above, 0.0, 1.0, xtol=1e-6)) if above(1.0) > 0 else value

@@ -1,0 +1,86 @@
+"""The model card: what is known is said, what isn't is asked for, and nobody is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from evaluations import evaluated
+
+from components.evaluate.card import CardFacts, card
+from components.evaluate.checklists import CLAIM, TO_ANSWER, TRIPOD_AI, answered
+from components.evaluate.gates import Gate
+from components.evaluate.groups import part
+from components.evaluate.part import Evaluated
+from components.lib.openings import Opening
+
+SAID = {
+    "intended_use": "Triage of adults in an emergency ward.", "not_for": "Children.", "population": "Two wards, 2024.",
+    "reference_standard": "Two readers, | a third where they differ.", "contact": "Department of Radiology",
+}  # fmt: skip
+
+
+def made(folder: Path, count: int = 40, **settings: Any) -> Evaluated:
+    truth = ["normal", "pneumonia"] * (count // 2)
+    who = [f"somebody-{i}" for i in range(count)]
+    return evaluated(
+        folder, outputs=[0.2, 0.8] * (count // 2), truth=truth, patients=who, settings=settings, site=["A"] * count
+    )
+
+
+def facts(looked: Evaluated, **values: Any) -> CardFacts:
+    gate = Gate("finding.auc", 0.8, 0.9, True, "finding.auc is 0.95: lower end 0.900, at least 0.8 required")
+    receipt = ("patients shared: 0 (40 / 40 / 40)",)
+    return CardFacts((gate,), receipt, part(looked).metrics, opening=Opening(3, 3, 5), **values)
+
+
+def test_what_people_say_and_what_was_measured_stand_in_it(tmp_path: Path) -> None:
+    looked = made(tmp_path, card=SAID)
+    text = card(looked, facts(looked, warnings=("Corners alone tell the classes.",)))
+    for said in (SAID["intended_use"], SAID["not_for"], SAID["population"], SAID["contact"]):
+        assert said in text
+    assert "- Corners alone tell the classes." in text
+    assert "This is the 3rd model judged on these test samples." in text
+    assert "passed: finding.auc is 0.95" in text
+    assert "| AUC | 1" in text
+    assert 'set_registered_model_alias("looked_at", "champion"' in text
+    assert "no column of the table has two groups" in text
+
+
+def test_what_nobody_said_is_asked_for(tmp_path: Path) -> None:
+    looked = made(tmp_path)
+    text = card(looked, facts(looked))
+    assert "not stated; say it in the task file: `evaluate.card.intended_use`." in text
+    assert f"| 17 | ethical approval and consent | {TO_ANSWER} |" in text
+    assert "not a medical device" in text
+
+
+def test_no_sample_patient_or_site_is_named_and_equal_input_gives_equal_text(tmp_path: Path) -> None:
+    looked = made(tmp_path)
+    text = card(looked, facts(looked))
+    named = {str(value) for value in (*looked.samples["patient"], *looked.samples["sample_id"])}
+    assert [one for one in named if one in text] == []
+    assert card(looked, facts(looked)) == text
+
+
+@pytest.mark.parametrize(("items", "last", "count"), [(TRIPOD_AI, "27", 52), (CLAIM, "42", 42)])
+def test_the_checklists_have_every_item_in_order(items: Any, last: str, count: int) -> None:
+    numbers = [int(number.rstrip("abcdefg")) for number, _, _ in items]
+    assert len(items) == count
+    assert numbers == sorted(numbers)
+    assert set(numbers) == set(range(1, int(last) + 1))
+
+
+def test_imaging_s_checklist_is_for_pictures_and_every_table_row_has_its_cells(tmp_path: Path) -> None:
+    looked = made(tmp_path, card=SAID)
+    text = card(looked, facts(looked))
+    assert "## CLAIM" not in text
+    rows = [line for line in text.splitlines() if line.startswith("| ") and line.count(" | ") == 2]
+    assert len(rows) > 50
+    assert answered([("1", "a", "use")], {"use": ""}) == [("1", "a", TO_ANSWER)]
+
+
+def test_five_positives_and_no_gate_are_no_crash(tmp_path: Path) -> None:
+    looked = made(tmp_path, count=10)
+    assert "No gate." in card(looked, CardFacts((), ()))
