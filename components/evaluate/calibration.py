@@ -10,7 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from components.evaluate.figures import draw
+from components.evaluate.figures import shown
 from components.evaluate.part import Evaluated, Part
 from components.evaluate.reliability_charts import quantiles, reliability
 from components.evaluate.results import Result
@@ -22,7 +22,7 @@ from components.lib.kinds import Chart
 from components.lib.kinds._classes import hundred
 from components.lib.kinds.base import Whose
 from components.lib.numbers import number, signed
-from components.lib.page import Section, paragraph, picture, table
+from components.lib.page import Section, paragraph, table
 from components.lib.resampling import calibration_bins, calibration_floor, ratio
 from components.lib.statistics import Bools, Estimate, Floats
 
@@ -73,8 +73,7 @@ def _look(result: Result) -> tuple[Section, Chart | None, str]:
         warning = ""
     else:
         return Section(title, (paragraph("The model states neither a probability nor quantiles."),)), None, ""
-    shown = picture(draw(chart), f"{chart.title} of {result.target}. {chart.caption}", chart.caption)
-    return Section(title, (*blocks, shown)), chart, warning
+    return Section(title, (*blocks, shown(chart, result.target))), chart, warning
 
 
 def _before(result: Result, output: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:

@@ -22,7 +22,7 @@ from components.evaluate.findings import Findings, find
 from components.evaluate.gates import told
 from components.evaluate.ledger import line, open_test
 from components.evaluate.part import Evaluated
-from components.evaluate.results import measure
+from components.evaluate.results import measure, require_arrays
 from components.evaluate.writing import verdict, write, write_json
 from components.lib.dataset import SPLITS, Dataset
 from components.lib.errors import DataError, ModelError
@@ -217,15 +217,7 @@ def _refuse_others(network: Model, name: str, dataset: Dataset, spec: TaskSpec) 
                 found=f"others: {', '.join(f'{what}.{each}' for each in apart)}",
                 todo=f"write the {what} into that task file as the model has them, and clean again: dvc repro clean",
             )
-    for each, kind in info.inputs.items():
-        found = dataset.info.arrays.get(each)
-        if found is None or (found.shape, found.dtype) != (kind.shape, kind.dtype):
-            raise DataError(
-                str(dataset.path),
-                expected=f"array {each} {kind.shape} {kind.dtype}, as the model takes it",
-                found="no such array" if found is None else f"{found.shape} {found.dtype}",
-                todo="clean again with this task file: dvc repro clean",
-            )
+    require_arrays(dataset, info)
 
 
 def _samples(network: Model, dataset: Dataset, spec: TaskSpec, split: Which) -> tuple[pd.DataFrame, dict[str, Array]]:

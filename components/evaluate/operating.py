@@ -10,7 +10,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from components.evaluate.decision_charts import decision_curves
-from components.evaluate.figures import draw
+from components.evaluate.figures import shown
 from components.evaluate.part import Evaluated, Part
 from components.evaluate.results import Result
 from components.lib.bootstrap import Design
@@ -27,7 +27,7 @@ from components.lib.decisions import (
 )
 from components.lib.kinds import Chart
 from components.lib.kinds._classes import Classes, finite
-from components.lib.page import Section, paragraph, picture, table
+from components.lib.page import Section, paragraph, table
 from components.lib.statistics import Bools, Floats
 
 ONE_CLASS = "Only one class is among the test samples whose truth is known, so no operating point can be measured."
@@ -73,8 +73,7 @@ def _look(result: Result, kind: Classes, evaluated: Evaluated) -> tuple[Section,
         present = [k for k in range(len(kind.classes)) if (label == k).any()]
         curves = {kind.classes[k]: decision_curve(columns[:, k], label == k, patients) for k in present}
     chart = decision_curves(curves)
-    shown = picture(draw(chart), f"{chart.title} of {result.target}. {chart.caption}", chart.caption)
-    return Section(title, (*blocks, *_curve_words(curves), shown)), chart
+    return Section(title, (*blocks, *_curve_words(curves), shown(chart, result.target))), chart
 
 
 def _binary(

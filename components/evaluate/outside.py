@@ -163,7 +163,7 @@ def _weakest(found: Found) -> str:
     """What would go through unnoticed."""
     missed = [each.name for each in found.strangers if each.beyond.value < 0.5]
     if not missed:
-        return "More than half of every kind lies beyond the mark, so that serving can say so."
+        return "More than half of every kind lies beyond the mark, so it would be noticed."
     listed = missed[0] if len(missed) == 1 else f"{', '.join(missed[:-1])} and {missed[-1]}"
     return f"Most of these would go through without a word: {listed}. Don't rely on the score to notice them."
 

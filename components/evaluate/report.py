@@ -6,14 +6,14 @@ import pandas as pd
 from markupsafe import Markup
 
 from components.evaluate.baselines import sections as plain
-from components.evaluate.figures import draw
+from components.evaluate.figures import shown
 from components.evaluate.findings import Findings
 from components.evaluate.gates import Gate
 from components.evaluate.members import sections as members
 from components.evaluate.results import Result, words
 from components.lib.model_dir import ModelInfo
 from components.lib.numbers import number
-from components.lib.page import Section, page, paragraph, picture, table, verdict, warning
+from components.lib.page import Section, page, paragraph, table, verdict, warning
 from components.lib.statistics import Estimate
 
 SYNTHETIC = (
@@ -136,11 +136,7 @@ def _validation(result: Result, model: ModelInfo) -> str:
 
 
 def _figures(result: Result) -> Section:
-    blocks = [
-        picture(draw(chart), f"{chart.title} of {result.target}. {chart.caption}", chart.caption)
-        for chart in result.charts
-    ]
-    return Section(f"Figures: {result.title}", tuple(blocks))
+    return Section(f"Figures: {result.title}", tuple(shown(chart, result.target) for chart in result.charts))
 
 
 def _cases(findings: Findings) -> list[Section]:

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from components.lib.dataset import Dataset
 from components.lib.errors import DataError, ModelError
 from components.lib.gate_names import BY_PATIENT
 from components.lib.kinds import Array, Chart, TargetKind
-from components.lib.model_dir import Model, TargetFigures
+from components.lib.model_dir import Model, ModelInfo, TargetFigures
 from components.lib.statistics import Estimate
 
 NAMED_AT_MOST = 5
@@ -44,6 +45,23 @@ class Result:
     def title(self) -> str:
         """The target's name for a heading."""
         return self.target.replace("_", " ").capitalize()
+
+
+def require_arrays(data: Dataset, info: ModelInfo) -> None:
+    """Refuse cleaned data of another form than the model takes.
+
+    Raises:
+        DataError: an array is missing, or has another shape or type.
+    """
+    for name, kind in info.inputs.items():
+        found = data.info.arrays.get(name)
+        if found is None or (found.shape, found.dtype) != (kind.shape, kind.dtype):
+            raise DataError(
+                str(data.path),
+                expected=f"array {name} {kind.shape} {kind.dtype}, as the model takes it",
+                found="no such array" if found is None else f"{found.shape} {found.dtype}",
+                todo="clean again with this task file: dvc repro clean",
+            )
 
 
 def measure(model: Model, samples: pd.DataFrame, arrays: Mapping[str, Array]) -> tuple[Result, ...]:

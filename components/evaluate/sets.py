@@ -11,7 +11,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from components.evaluate.decision_charts import set_shares
-from components.evaluate.figures import draw
+from components.evaluate.figures import shown
 from components.evaluate.intervals import below, of_number
 from components.evaluate.part import Evaluated, Part
 from components.evaluate.results import Result
@@ -19,9 +19,8 @@ from components.lib.bootstrap import Design
 from components.lib.class_metrics import Share, noted
 from components.lib.conformal import ALONE, abstained, fitted_least, members, unsure_band
 from components.lib.decisions import percent, proportions
-from components.lib.kinds import Chart
 from components.lib.kinds._classes import Classes, hundred
-from components.lib.page import Section, paragraph, picture, table
+from components.lib.page import Section, paragraph, table
 from components.lib.statistics import Bools, Estimate, Floats, missing
 
 
@@ -102,7 +101,7 @@ def _classes(result: Result, kind: Classes) -> Part:
     sets = Sets(kind, inside, called.astype(np.intp), label, least, design)
     found, chart = sets.counted(), set_shares(_shares(sets), decision["coverage"])
     return Part(
-        (Section(_title(result), (*_words(sets, found, decision), _shown(chart, result))),),
+        (Section(_title(result), (*_words(sets, found, decision), shown(chart, result.target))),),
         {f"{result.target}_{chart.name}": chart},
         {result.target: _figures(sets, found, decision["coverage"])},
         tuple(_broken(result, sets, found, decision["coverage"])),
@@ -118,10 +117,6 @@ def _nothing(result: Result, why: str) -> Part:
 
 def _title(result: Result) -> str:
     return f"How sure it is: {result.title}"
-
-
-def _shown(chart: Chart, result: Result) -> Markup:
-    return picture(draw(chart), f"{chart.title} of {result.target}. {chart.caption}", chart.caption)
 
 
 def _words(sets: Sets, found: Mapping[str, Estimate], decision: Mapping[str, float]) -> list[Markup]:

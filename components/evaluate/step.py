@@ -11,7 +11,7 @@ from components.evaluate.findings import Findings, find
 from components.evaluate.gates import told
 from components.evaluate.ledger import line, open_test
 from components.evaluate.part import Evaluated
-from components.evaluate.results import measure
+from components.evaluate.results import measure, require_arrays
 from components.evaluate.writing import verdict, write, write_json
 from components.lib.dataset import Dataset
 from components.lib.errors import DataError, ModelError
@@ -24,6 +24,8 @@ from components.lib.tracking import Run, run_of
 
 def evaluate(dataset: Path, model: Path, out: Path, spec: TaskSpec) -> None:
     """Metrics with 95% intervals on the test split, gates, figures and a report. A failing gate doesn't raise.
+
+    A registered model on data of another hospital is judged with --model models:/NAME@champion --data OTHER instead.
 
     Args:
         dataset: what clean wrote.
@@ -61,15 +63,7 @@ def _test_samples(data: Dataset, network: Model, spec: TaskSpec) -> tuple[pd.Dat
             found="a model of others",
             todo="train again: dvc repro train",
         )
-    for name, kind in info.inputs.items():
-        found = data.info.arrays.get(name)
-        if found is None or (found.shape, found.dtype) != (kind.shape, kind.dtype):
-            raise DataError(
-                str(data.path),
-                expected=f"array {name} {kind.shape} {kind.dtype}, as the model takes it",
-                found="no such array" if found is None else f"{found.shape} {found.dtype}",
-                todo="clean again with this task file: dvc repro clean",
-            )
+    require_arrays(data, info)
     samples, arrays = data.select("test", list(info.inputs))
     if samples.empty:
         raise DataError(

@@ -59,7 +59,7 @@ def test_one_graph_answers_with_the_mean_of_the_nets(tmp_path: Path) -> None:
     assert len(cores) == 4
     assert np.ptp(alone, axis=0).min() > 1e-3, "the nets differ"
     np.testing.assert_allclose(answer, 1 / (1 + np.exp(-alone.mean(axis=0) / 2)), atol=1e-5)
-    np.testing.assert_allclose(places.mean(axis=(1, 2)), alone.mean(axis=0) / 2, atol=1e-5)
+    np.testing.assert_allclose(places.mean(axis=(1, 2)), alone.mean(axis=0) / 2, rtol=1e-5, atol=1e-5)
 
 
 def test_each_sample_is_judged_by_the_nets_of_its_fold_alone(tmp_path: Path) -> None:
