@@ -152,7 +152,7 @@ def _of_target(
     pieces = {name: _features(network, name, {name: array[rows]}) for name, array in training.items()}
     columns = np.concatenate([piece for piece in pieces.values() if piece is not None], axis=1)
     truth, answered = result.encoded[result.known], result.output[result.known]
-    whose = None if result.patients is None else result.patients[result.known]
+    whose = result.patients_of(result.known)
     found = []
     for name, estimator in kind.baselines(seed).items():
         output = kind.baseline_output(estimator.fit(columns, target), test[result.known])

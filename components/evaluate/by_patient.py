@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.evaluate.part import Evaluated, Part
-from components.evaluate.results import Result, words
+from components.evaluate.results import Result, ends, words
 from components.lib.gate_names import BY_PATIENT
 from components.lib.numbers import number
 from components.lib.page import Section, paragraph, table
@@ -64,8 +64,7 @@ def _rows(found: Mapping[str, Estimate], result: Result) -> pd.DataFrame:
     rows = []
     for name, each in found.items():
         of_samples = result.metrics[name.removeprefix(BY_PATIENT)]
-        ends = f"{number(each.low)} to {number(each.high)}" if each.known else "–"
         metric = words(name.removeprefix(BY_PATIENT))
-        rows.append((metric, number(each.value), ends, str(each.n), str(of_samples), each.note))
+        rows.append((metric, number(each.value), ends(each), str(each.n), str(of_samples), each.note))
     frame = pd.DataFrame(rows, columns=["Metric", "By patient", "95% interval", "n", "By sample", "Note"])
     return frame if frame["Note"].any() else frame.drop(columns="Note")

@@ -90,7 +90,7 @@ def _of_probabilities(
     result: Result, after: tuple[Floats, Bools], before: tuple[Floats, Bools], temperature: float
 ) -> tuple[list[Markup], Chart, str]:
     """Both tables, in words; the chart; and a warning where it is needed."""
-    patients = None if result.patients is None else result.patients[result.known]
+    patients = result.patients_of(result.known)
     design = Design.of(after[1].astype(np.intp), patients)
     rows = {
         f"Before (as the network was trained), temperature {number(temperature)} taken back": _stated(*before, design),
@@ -193,7 +193,7 @@ def _warning(result: Result, served: Stated, few: str) -> str:
 
 def _of_quantiles(result: Result, levels: Mapping[float, Bools]) -> tuple[list[Markup], Chart]:
     """Share of known values below each quantile that validation gave."""
-    patients = None if result.patients is None else result.patients[result.known]
+    patients = result.patients_of(result.known)
     n = int(result.known.sum())
     every = np.ones(n, bool)
     design = Design.of(np.zeros(n, np.intp), patients)

@@ -15,7 +15,6 @@ from components.evaluate.part import Evaluated
 from components.evaluate.results import Result, words
 from components.lib.dataset import SPLITS
 from components.lib.gate_names import BY_PATIENT, GAP, WORST
-from components.lib.numbers import number
 from components.lib.openings import Opening
 from components.lib.registry import registered_name
 from components.lib.statistics import Estimate
@@ -234,9 +233,7 @@ def _answers(evaluated: Evaluated, facts: CardFacts) -> dict[str, str]:
 
 
 def _figure(estimate: Estimate) -> str:
-    if not estimate.known:
-        return "–"
-    return f"{number(estimate.value)} ({number(estimate.low)} to {number(estimate.high)})"
+    return str(estimate) if estimate.known else "–"
 
 
 def _shape(shape: Sequence[int]) -> str:

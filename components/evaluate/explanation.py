@@ -52,8 +52,7 @@ def part(evaluated: Evaluated) -> Part:
     how = evaluated.network.info.explain
     kinds = evaluated.network.info.inputs
     if how == "none" or len(kinds) > 1:
-        noun = next(iter(kinds.values())).noun
-        why = f"The model doesn't say where it looked: its architecture knows no places of the {noun}."
+        why = f"The model doesn't say where it looked: its architecture knows no places of the {evaluated.noun}."
         return Part((Section("Where the network looked", (paragraph(why),)),))
     sections, warnings = [], []
     metrics: dict[str, dict[str, Estimate]] = {}
@@ -180,7 +179,7 @@ def _what(evaluated: Evaluated, result: Result) -> str:
 
 def _spread(drawn: Maps, evaluated: Evaluated) -> str:
     """How far the maps point at single places."""
-    noun = next(iter(evaluated.network.info.inputs.values())).noun
+    noun = evaluated.noun
     shares = []
     for each in drawn.maps:
         positive = np.sort(np.clip(each, 0, None).ravel())[::-1]

@@ -99,7 +99,7 @@ def _evenly(group: Group, most: int) -> Rows:
 
 def _measured(result: Result, rows: Rows) -> dict[str, Estimate]:
     encoded, _ = result.kind.encode(result.truth.iloc[rows])
-    whose = None if result.patients is None else result.patients[rows]
+    whose = result.patients_of(rows)
     return result.kind.metrics(result.output[rows], encoded, result.fitted.decision, whose)
 
 

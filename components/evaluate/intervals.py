@@ -30,7 +30,7 @@ def of_number(result: Result) -> Part:
         return Part((Section(title, (paragraph(why),)),))
     predicted, promised = np.asarray(result.answer["prediction"])[result.known], result.fitted.decision["coverage"]
     groups = _groups(predicted)
-    patients = None if result.patients is None else result.patients[result.known]
+    patients = result.patients_of(result.known)
     held, design = _held(result), Design.of(np.zeros(count, np.intp), patients)
     found = proportions({name: Share(held, among) for name, among in groups.items()}, design)
     rows = [(name, _reach(predicted[groups[name]]), str(each.n), percent(each)) for name, each in found.items()]

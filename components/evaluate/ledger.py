@@ -107,5 +107,4 @@ def ordinal(number: int) -> str:
 
 
 def _these(evaluated: Evaluated) -> str:
-    noun = next(iter(evaluated.network.info.inputs.values())).noun
-    return f"{len(evaluated.samples):,} {noun}"
+    return f"{len(evaluated.samples):,} {evaluated.noun}"

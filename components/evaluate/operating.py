@@ -63,7 +63,7 @@ def _look(result: Result, kind: Classes, evaluated: Evaluated) -> tuple[Section,
     title = f"Operating points: {result.title}"
     if len(np.unique(label)) < 2:
         return Section(title, (paragraph(ONE_CLASS),)), None
-    patients = None if result.patients is None else result.patients[result.known]
+    patients = result.patients_of(result.known)
     if "threshold" in result.fitted.decision:
         score, positive = finite(result.output[result.known]).reshape(-1), label == 1
         blocks = _binary(kind, score, positive, result.fitted.decision, patients, evaluated.spec.evaluate.prevalences)

@@ -30,6 +30,11 @@ class Evaluated:
     results: tuple[Result, ...]
     """Per target."""
 
+    @property
+    def noun(self) -> str:
+        """What people call its samples, in the plural."""
+        return next(iter(self.network.info.inputs.values())).noun
+
 
 @dataclass(frozen=True)
 class Part:

@@ -10,11 +10,10 @@ from components.evaluate.figures import shown
 from components.evaluate.findings import Findings
 from components.evaluate.gates import Gate
 from components.evaluate.members import sections as members
-from components.evaluate.results import Result, words
+from components.evaluate.results import Result, ends, words
 from components.lib.model_dir import ModelInfo
 from components.lib.numbers import number
 from components.lib.page import Section, page, paragraph, table, verdict, warning
-from components.lib.statistics import Estimate
 
 SYNTHETIC = (
     "Synthetic data: these samples were made by a program. The figures show that the pipeline works; they say "
@@ -116,7 +115,7 @@ def _measured_on(findings: Findings) -> Section:
 
 def _metrics(result: Result, model: ModelInfo) -> Section:
     rows = [
-        (words(name), number(e.value), _ends(e), str(e.n), e.meaning, e.method, e.note)
+        (words(name), number(e.value), ends(e), str(e.n), e.meaning, e.method, e.note)
         for name, e in result.metrics.items()
     ]
     frame = pd.DataFrame(rows, columns=["Metric", "Value", "95% interval", "n", "Meaning", "Interval by", "Note"])
@@ -142,7 +141,7 @@ def _figures(result: Result) -> Section:
 def _cases(findings: Findings) -> list[Section]:
     """Single samples, where they may be shown."""
     if findings.cases is None:
-        noun = next(iter(findings.evaluated.network.info.inputs.values())).noun
+        noun = findings.evaluated.noun
         why = (
             f"{noun.capitalize()} of real patients stay out of the report. Where they may be shown, set "
             "`evaluate.thumbnails: true` in the task file."
@@ -195,7 +194,3 @@ def _limits(findings: Findings) -> Section:
 
 def _sentence(line: str) -> str:
     return line[:1].upper() + line[1:]
-
-
-def _ends(estimate: Estimate) -> str:
-    return f"{number(estimate.low)} to {number(estimate.high)}" if estimate.known else "–"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from components.lib.errors import DataError, ModelError
 from components.lib.gate_names import BY_PATIENT
 from components.lib.kinds import Array, Chart, TargetKind
 from components.lib.model_dir import Model, ModelInfo, TargetFigures
+from components.lib.numbers import number
 from components.lib.statistics import Estimate
 
 NAMED_AT_MOST = 5
@@ -45,6 +47,10 @@ class Result:
     def title(self) -> str:
         """The target's name for a heading."""
         return self.target.replace("_", " ").capitalize()
+
+    def patients_of(self, rows: NDArray[Any]) -> NDArray[np.intp] | None:
+        """The patients of some samples, chosen by position or mask; None: nobody has several."""
+        return None if self.patients is None else self.patients[rows]
 
 
 def require_arrays(data: Dataset, info: ModelInfo) -> None:
@@ -163,3 +169,8 @@ def words(metric: str) -> str:
     if metric.startswith("f1_"):
         return f"F1 of {metric.removeprefix('f1_')}"
     return told.get(metric, metric.replace("_", " ").capitalize())
+
+
+def ends(estimate: Estimate) -> str:
+    """An interval for people; a dash where there is none."""
+    return f"{number(estimate.low)} to {number(estimate.high)}" if estimate.known else "–"

@@ -83,7 +83,7 @@ def part(evaluated: Evaluated) -> Part:
     charts = {f"{each.result.target}_robustness": _chart(each) for each in found if isinstance(each, Found)}
     sections, metrics, warnings = [], {}, []
     for result, each in zip(evaluated.results, found, strict=True):
-        title = f"When {_noun(evaluated)} get worse: {result.title}"
+        title = f"When {evaluated.noun} get worse: {result.title}"
         if isinstance(each, str):
             sections.append(Section(title, (paragraph(each),)))
             continue
@@ -103,7 +103,7 @@ def _measured(evaluated: Evaluated, result: Result) -> Found | str:
     rows = chosen(result, int(np.clip(MOST_NUMBERS // per_sample, FEWEST_SAMPLES, MOST_SAMPLES)))
     plain = {name: np.asarray(array[rows]) for name, array in evaluated.arrays.items()}
     output, encoded = result.output[rows], result.encoded[rows]
-    whose, decision = None if result.patients is None else result.patients[rows], result.fitted.decision
+    whose, decision = result.patients_of(rows), result.fitted.decision
     untouched = result.kind.comparable_metric(output, encoded, decision, whose)
     if not untouched.known:
         return f"Not measured: {in_words(result.kind.comparable[0])} is unknown ({untouched.note})."
@@ -125,7 +125,7 @@ def _worse(cleaned: Array, corruption: Corruption, place: int, strength: int) ->
 
 def _blocks(evaluated: Evaluated, found: Found, chart: Chart) -> tuple[Markup, ...]:
     what = (
-        f"{_capital(told(found.rows, found.result, _noun(evaluated)))} were made worse on purpose, as happens in "
+        f"{_capital(told(found.rows, found.result, evaluated.noun))} were made worse on purpose, as happens in "
         "practice, at five strengths each; the network was asked again."
     )
     frame = pd.DataFrame(
@@ -190,7 +190,7 @@ def _warnings(evaluated: Evaluated, found: Found) -> list[str]:
             before, after = number(found.untouched.value), number(curve.figures[0].value)
             said.append(
                 f"{found.result.title}: a little {curve.name} already takes the {in_words(found.metric)} from {before} "
-                f"to {after}. Check the {_noun(evaluated)} of every new machine before use."
+                f"to {after}. Check the {evaluated.noun} of every new machine before use."
             )
     return said
 
@@ -226,14 +226,8 @@ def _chart(found: Found) -> Chart:
     return Chart("robustness", f"{_capital(metric)} when samples get worse", caption, frame, draw_on)
 
 
-def _noun(evaluated: Evaluated) -> str:
-    return next(iter(evaluated.network.info.inputs.values())).noun
-
-
 def _cell(estimate: Estimate) -> str:
-    if not estimate.known:
-        return "unknown"
-    return f"{number(estimate.value)} ({number(estimate.low)} to {number(estimate.high)})"
+    return str(estimate) if estimate.known else "unknown"
 
 
 def _capital(text: str) -> str:

@@ -97,7 +97,7 @@ def _classes(result: Result, kind: Classes) -> Part:
         return _nothing(result, "the truth of no test sample is known, so no promise can be checked")
     called = pd.Index(kind.classes).get_indexer(pd.Index(result.answer["label"][known]))
     inside, label = members(kind.columns(result.output[known]), least), kind.labels(result.encoded[known])
-    design = Design.of(label, None if result.patients is None else result.patients[known])
+    design = Design.of(label, result.patients_of(known))
     sets = Sets(kind, inside, called.astype(np.intp), label, least, design)
     found, chart = sets.counted(), set_shares(_shares(sets), decision["coverage"])
     return Part(

@@ -135,7 +135,7 @@ def _fitted(
     chosen = rows[held]
     output = kind.baseline_output(estimator, scale.transform(test[held]))
     network, truth = result.output[chosen], result.encoded[chosen]
-    whose = None if result.patients is None else result.patients[chosen]
+    whose = result.patients_of(chosen)
     learnt = kind.baseline_output(estimator, scale.transform(columns[some]))
     decision = dict(kind.fit_decision(learnt, encoded[some], evaluated.spec.train))
     return Surrogate(
@@ -193,17 +193,17 @@ def _along(network: Array, output: Array) -> float:
 
 
 def _blocks(found: Surrogate, evaluated: Evaluated) -> tuple[Markup, ...]:
-    noun = next(iter(evaluated.network.info.inputs.values())).noun
+    noun = evaluated.noun
     metric = in_words(found.result.kind.comparable[0])
     how = (
         f"A linear model was given {len(found.words)} plain figures of the {noun} in place of the {noun}, and fitted "
         f"on {found.learnt:,} training samples (L1 penalty, chosen by cross-validation among them)."
     )
     frame = pd.DataFrame(
-        [["network", _cell(found.network)], [f"plain figures of the {noun}", _cell(found.own)]],
+        [["network", str(found.network)], [f"plain figures of the {noun}", str(found.own)]],
         columns=["Model", metric[:1].upper() + metric[1:]],
     )
-    caption = f"On the same {len(found.rows):,} test samples. Difference, paired: {_cell(found.difference)}."
+    caption = f"On the same {len(found.rows):,} test samples. Difference, paired: {found.difference!s}."
     return (paragraph(how), table(frame, caption), paragraph(_sentence(found, metric)), *_strongest(found))
 
 
@@ -251,9 +251,3 @@ def _warnings(found: Surrogate) -> list[str]:
         f"{found.result.title}: a linear model on plain figures, such as how light the edges are, does as well as the "
         f"network (AUC {number(found.own.value)}). Look whether exposure or machine gives the answer away."
     ]
-
-
-def _cell(estimate: Estimate) -> str:
-    if not estimate.known:
-        return f"unknown: {estimate.note}"
-    return f"{number(estimate.value)} ({number(estimate.low)} to {number(estimate.high)})"
