@@ -11,6 +11,7 @@ from components.lib.dataset import Dataset
 from components.lib.outside import LEAST_DEVIATION, Outside, distance
 from components.lib.spec import TaskSpec
 from components.lib.summaries import summed_up
+from components.lib.validate.quick_model import patients
 from components.train.samples import Fitted
 
 Floats = NDArray[np.float64]
@@ -45,9 +46,7 @@ def fit_outside(cleaned: Dataset, splits: tuple[str, ...], spec: TaskSpec, fitte
 
 def _groups(table: pd.DataFrame) -> NDArray[np.intp]:
     """Group of each sample (N,), by patient where one is known, in turn."""
-    own = pd.Series([f"sample {row}" for row in range(len(table))], dtype=object)
-    patients = table["patient"].astype(object) if "patient" in table else pd.Series([None] * len(table), dtype=object)
-    return np.asarray(pd.factorize(patients.where(patients.notna(), own))[0] % GROUPS, np.intp)
+    return np.asarray(patients(table) % GROUPS, np.intp)
 
 
 def _fit(figures: tuple[str, ...], summary: Floats, groups: NDArray[np.intp]) -> Outside:

@@ -32,7 +32,7 @@ def test_equal_samples_give_equal_figures_on_any_number_of_cores(tmp_path: Path)
 
 
 def test_a_patients_films_are_measured_by_fits_without_them() -> None:
-    table = pd.DataFrame({"patient": ["p", None, "q", "p", None, "q"]})
+    table = pd.DataFrame({"patient": ["p", None, "q", "p", None, "q"], "sample_id": list("abcdef")})
     groups = _groups(table)
     assert groups[0] == groups[3]
     assert groups[2] == groups[5]
