@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import wfdb
 import yaml
+from looks import REAL, needs
 
 from components.lib.dataset import Dataset
 from components.lib.errors import DataError
@@ -121,6 +122,23 @@ def test_an_edited_task_file_is_kept(tmp_path: Path) -> None:
     task.write_text(edited, encoding="utf-8")
     assert "is there already and is kept" in create_from_task(HOUSES, workspace, data)[0]
     assert task.read_text(encoding="utf-8") == edited
+
+
+# The public data that a task file is made for.
+
+
+@pytest.mark.parametrize(
+    ("task", "data"),
+    [
+        pytest.param(task, REAL / data, marks=needs(data), id=task)
+        for task, data in {"brain_mri_4class": "brain_mri_4class", "house_prices": "california_housing.csv"}.items()
+    ],
+)
+def test_a_task_file_takes_the_data_it_is_made_for(tmp_path: Path, task: str, data: Path) -> None:
+    done = ingest(TASKS / f"{task}.yaml", data, tmp_path)
+    assert done.returncode == 0, done.stderr
+    counts = Dataset(tmp_path / "ingested").info.counts
+    assert min(counts[split] for split in ("train", "validation", "test")) > 100
 
 
 # Raw data that don't fit, through the command that a user runs.
