@@ -3,14 +3,14 @@
 #   make demo TASK=NAME        a task of pipelines/tasks, in work/; DATA=PATH names its data
 #   make demo DATA=PATH        the same on a MedMNIST archive or a folder of pictures, in work/
 #   make test                  the tests            make lint   ruff, mypy, import contracts
-#   make ui                    MLflow's pages       make serve  the champion, at port 5001
+#   make ui                    MLflow's pages       make serve  the champion, at port 5001; WORKERS=N
 #   make tune TASK=NAME        look for better settings of a task; TRIALS=N
 #   make reproduce MODEL=NAME/VERSION   train a registered version again and compare; WORKSPACE=DIR
 #   make accept                what takes longer: everything above in a fresh clone
 #   make lock                  renew the locked dependencies
 #   make doctor                what is installed, where everything is, what mends what is missing
 #   make gc                    what takes space, and frees what nothing needs after asking
-#   make reference             docs/task-file.md from the classes that read the task file
+#   make reference             docs/task-file.md and docs/serving.md from the classes that they tell of
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3.11
@@ -65,7 +65,8 @@ ui: $(READY)
 	  --artifacts-destination $(CURDIR)/mlruns --host 127.0.0.1 --port $(PORT) --workers 1
 
 serve: $(READY)
-	@python -m pipelines.serve "$(WORKSPACE)" $(if $(filter command,$(firstword $(origin PORT))),--port $(PORT))
+	@python -m pipelines.serve "$(WORKSPACE)" $(if $(filter command,$(firstword $(origin PORT))),--port $(PORT)) \
+	  $(if $(WORKERS),--workers $(WORKERS))
 
 tune: $(READY)
 	@python -m pipelines.tune $(if $(TASK),--task "$(TASK)") $(if $(DATA),"$(DATA)") $(if $(TRIALS),--trials $(TRIALS))
@@ -98,3 +99,4 @@ gc: $(READY)
 
 reference: $(READY)
 	@python -m pipelines.reference
+	@python -m serving.reference

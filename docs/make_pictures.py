@@ -25,8 +25,8 @@ import yaml
 from mlflow import MlflowClient
 
 from components.lib.errors import MedpipeError
+from components.lib.server import free_port
 from components.lib.tracking import CHECKOUT, tracking_uri
-from serving.server import free_port
 
 PICTURES = CHECKOUT / "docs" / "pictures"
 

@@ -20,12 +20,12 @@ from components.lib.dataset import Dataset
 from components.lib.errors import MedpipeError
 from components.lib.numbers import number
 from components.lib.places import Place, place
+from components.lib.server import ask, serve
 from components.lib.spec import TaskSpec
 from components.lib.tracking import CHECKOUT
 from pipelines.new import create
 from pipelines.serve import ensure_registered, task_file, workspace_spec
 from pipelines.workspace import create_from_task, task_named, workspace_name
-from serving.server import ask, serve
 
 
 def main(
@@ -86,7 +86,7 @@ def _tell(answer: dict[str, Any], known: dict[str, str], name: str, workspace: P
     noun = next(iter(spec.inputs.values())).noun
     figures = {column: value for column, value in answer.items() if column != "model_version"}
     wide = max(map(len, (*figures, *known, "where to look"))) + 2
-    lines = [f"  {column:<{wide}}{_figure(value)}" for column, value in figures.items()]
+    lines = [f"  {column:<{wide}}{_figure(value) or 'none'}" for column, value in figures.items()]
     lines += [
         f"  {'known: ' + target if len(known) > 1 else 'known to be':<{wide}}{truth}" for target, truth in known.items()
     ]

@@ -103,12 +103,20 @@ def evaluate(
     show_page(at(out) / "report.html", report)
 
 
-def register(task: str, model: Input[Model], evaluation: Input[Artifact], out: Output[Artifact]) -> None:
-    """Make the model a version in MLflow's registry, and give it the alias that its gates earn it."""
+def register(
+    task: str,
+    raw: Input[Dataset],
+    dataset: Input[Dataset],
+    private: Input[Artifact],
+    model: Input[Model],
+    evaluation: Input[Artifact],
+    out: Output[Artifact],
+) -> None:
+    """Make the model a version in MLflow's registry, and give it the alias that its gates and golden cases earn it."""
     from components.register import register as step
-    from pipelines.kubeflow_steps import at, model_at, spec_of
+    from pipelines.kubeflow_steps import at, model_at, raw_at, spec_of
 
-    step(model_at(model), at(evaluation), at(out), spec_of(task))
+    step(raw_at(raw), at(dataset), at(private), model_at(model), at(evaluation), at(out), spec_of(task))
 
 
 COMPONENTS: dict[str, Callable[..., None]] = {

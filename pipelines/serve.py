@@ -1,6 +1,6 @@
 """`make serve`: serve the champion of a workspace's task, and register the workspace's model first if need be.
 
-python -m pipelines.serve [WORKSPACE] [--port 5001]
+python -m pipelines.serve [WORKSPACE] [--port 5001] [--workers 1]
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import yaml
 
 from components.lib.errors import MedpipeError
 from components.lib.model_dir import Model
+from components.lib.places import place
 from components.lib.registry import Registry, registered_name
+from components.lib.server import command, require_port
 from components.lib.spec import TaskSpec, load_spec
 from components.lib.tracking import run_of, tracking_uri
-from components.register import register
+from pipelines.steps import STEPS
 from pipelines.workspace import require_fresh
-from serving.server import command, require_port
+
+REGISTER = next(step for step in STEPS if step.name == "register")
 
 
 def task_file(workspace: Path = Path()) -> Path:
@@ -59,12 +62,17 @@ def ensure_registered(spec: TaskSpec) -> tuple[str, str]:
     version = registry.find(model.digest)
     if version is None:
         print(f"the registry lacks this model: {name}, {model.digest[:12]}; registering it")
-        register(folder, Path("data/evaluation"), Path("data/registered"), spec)
+        paths = {parameter: place(path) for parameter, path in REGISTER.paths(spec.source.path).items()}
+        REGISTER.function(**paths, spec=spec)
         version = registry.find(model.digest)
     return name, str(version)
 
 
-def main(workspace: Annotated[Path, typer.Argument()] = Path(), port: int = 5001) -> None:
+def main(
+    workspace: Annotated[Path, typer.Argument()] = Path(),
+    port: int = 5001,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that answer; a dead one of several is replaced.")] = 1,
+) -> None:
     """Serve the champion of WORKSPACE's task on loopback, until interrupted."""
     require_port(port, f"python -m pipelines.serve {workspace} --port {port + 1}")
     os.chdir(workspace)
@@ -78,7 +86,7 @@ def main(workspace: Annotated[Path, typer.Argument()] = Path(), port: int = 5001
             found=f"none; version {version} has no alias",
             todo="read the gates in data/evaluation/report.html; make ui shows the registry",
         )
-    words = command(f"models:/{name}@champion", port)
+    words = command(f"models:/{name}@champion", port, workers)
     print(f"serving {name} version {aliases['champion']} (champion) at http://127.0.0.1:{port}/invocations", flush=True)
     os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
     os.execv(words[0], words)

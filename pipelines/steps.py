@@ -76,9 +76,11 @@ STEPS = (
          code=("components/train",), gpu=True),
     Step("evaluate", inputs={"dataset": "data/cleaned", "model": "data/model"}, outputs={"out": "data/evaluation"},
          sections=("inputs", "targets", "evaluate"), module="components.evaluate", code=("components/evaluate",)),
-    Step("register", inputs={"model": "data/model", "evaluation": "data/evaluation"},
-         outputs={"out": "data/registered"}, sections=("task", "register"), module="components.register",
-         code=("components/register.py", "serving/model.py")),
+    Step("register",
+         inputs={"raw": RAW, "dataset": "data/cleaned", "private": "data/private", "model": "data/model",
+                 "evaluation": "data/evaluation"},
+         outputs={"out": "data/registered"}, sections=("task", "source", "inputs", "register"),
+         module="components.register", code=("components/register", "serving/model.py")),
 )  # fmt: skip
 # The way from a sample back to a patient's file stays on this machine: not in DVC's cache, never pushed.
 UNCACHED = "data/private"

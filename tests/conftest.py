@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 FIRST, LAST = (
     ("test_end_to_end.py", "test_tiny_ecg.py", "test_tiny_table.py"),
     (
-        "test_front_ends.py", "test_killed_steps.py", "test_register.py", "test_serving.py", "test_other_kinds.py",
-        "test_serve.py", "test_external.py",
+        "test_front_ends.py", "test_killed_steps.py", "test_register.py", "test_serving.py", "test_params.py",
+        "test_frames.py", "test_other_kinds.py", "test_serve.py", "test_external.py", "test_server.py",
+        "test_bodies.py", "test_bombs.py", "test_workers.py", "test_batch.py",
     ),
 )  # fmt: skip
 

@@ -39,7 +39,7 @@ def datasets(path: Path, *, folds: int = FOLDS, unknown: int = 0) -> tuple[Datas
         "split": [split for split, _ in rows], "finding": pd.Series([CLASSES[r] for _, r in rows], dtype="str"),
         "synthetic": True,
     })  # fmt: skip
-    table["image_brightness"] = table["image_contrast"] = 0.5
+    table = table.assign(**{f"image_{figure}": 0.5 for figure in task().inputs["image"].quality_ranges})
     table.loc[table.index[table["split"] == "validation"][:unknown], "finding"] = None
     if folds:
         fold = pd.Series([i // 2 % folds for i in range(len(rows))]).where(table["split"] != "test")

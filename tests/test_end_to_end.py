@@ -41,6 +41,14 @@ def test_the_egress_block_blocks(tmp_path: Path, tiny: Workspace) -> None:
     assert "192.0.2.1" in log.read_text(encoding="utf-8")
 
 
+def test_opening_a_model_keeps_no_diary_for_its_maker(tmp_path: Path, tiny: Workspace) -> None:
+    """ONNX Runtime's own telemetry is native code, which the block doesn't see; it begins with a file at home."""
+    program = "import pathlib; from components.lib.model_dir import Model; Model(pathlib.Path('data/model'))"
+    (tmp_path / "probe.py").write_text(program, encoding="utf-8")
+    tiny.run("probe", PYTHONPATH=str(tmp_path), HOME=str(tmp_path / "home"), XDG_CACHE_HOME=str(tmp_path / "home"))
+    assert not (tmp_path / "home").exists()
+
+
 def test_registering_again_changes_nothing(tiny: Workspace, tmp_path: Path) -> None:
     client = MlflowClient(tiny.store)
     before = client.search_model_versions("name='tiny_synthetic'")

@@ -110,7 +110,8 @@ def done(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         augment(data / "cleaned", data / "augmented", spec)
         train(data / "cleaned", data / "augmented", data / "model", spec)
         evaluate(data / "cleaned", data / "model", data / "evaluation", spec)
-        register(data / "model", data / "evaluation", data / "registered", spec)
+        places = ("raw", "cleaned", "private", "model", "evaluation", "registered")
+        register(*(data / each for each in places), spec)
     return Done(case, spec, here)
 
 
@@ -152,7 +153,7 @@ def test_what_is_served_is_what_evaluate_measured(done: Done) -> None:
         from serving.model import ServedModel
     model, folder = ServedModel(), SimpleNamespace(artifacts={"model": str(done.data / "model")})
     model.load_context(folder)
-    answers = model.predict(folder, pd.DataFrame(rows))
+    answers = pd.DataFrame(model.predict(folder, pd.DataFrame(rows)))
     column = "prediction" if "prediction" in answers else "probability"
     info = Model(done.data / "model").info
     expected = target.answer(np.stack(samples["output"].to_list()), next(iter(info.fitted.values())).decision)[column]

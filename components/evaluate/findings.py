@@ -15,6 +15,7 @@ from components.evaluate import (
     robustness,
     sets,
     shortcuts,
+    smaller,
     surrogate,
 )
 from components.evaluate.baselines import Baseline, baselines
@@ -84,6 +85,7 @@ def find(evaluated: Evaluated, opening: Opening | None, name: str = "") -> Findi
         explanation.part(evaluated),
         *(() if name else (surrogate.part(evaluated),)),  # it would learn from samples that are judged here
         shortcuts.part(evaluated),
+        smaller.part(evaluated),
         ledger.part(evaluated, opening),
     )
     network, data = evaluated.network, evaluated.data

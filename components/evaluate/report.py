@@ -129,6 +129,8 @@ def _validation(result: Result, model: ModelInfo) -> str:
     score = f"{result.fitted.validation_score:.3f}"
     if model.cross_validated:
         return f"Out of fold, each sample judged by nets that didn't learn from its fold, the score was {score}."
+    if model.smaller and model.smaller.served:
+        return f"On validation this smaller model scored {score}; it was taken by that figure."
     if model.members:
         return f"On validation the mean of the nets scored {score}; their epochs were chosen by it."
     return f"On validation the chosen epoch scored {score}, the figure it was chosen by."

@@ -114,6 +114,11 @@ def set_columns(
 
 SET_TYPES = {"prediction_set": "string", "abstain": "boolean"}
 """MLflow data types of `set_columns`."""
+SET_MEANINGS = {
+    "prediction_set": f"the classes that can't be ruled out, joined by `{SEPARATOR}`; may be empty",
+    "abstain": "true where the set is anything but the label alone: a person should look",
+}
+"""What they tell, in a line each."""
 
 
 def unsure_band(decision: Mapping[str, float]) -> tuple[float, float] | None:

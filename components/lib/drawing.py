@@ -1,14 +1,20 @@
-"""Drawing with matplotlib into PNG bytes. Matplotlib is imported only when something is drawn: serving never does."""
+"""Drawing with matplotlib into PNG bytes. Matplotlib is imported only when something is drawn: serving does so for maps
+on traces and rows alone.
+"""
 
 from __future__ import annotations
 
 import io
+import threading
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
+
+_lock = threading.Lock()
+"""Matplotlib's settings and Python's filters of warnings belong to the process; a server draws in several threads."""
 
 
 def png(draw: Callable[[Canvas], None], size: tuple[float, float], dots: int, *, arranged: bool = False) -> bytes:
@@ -26,7 +32,7 @@ def png(draw: Callable[[Canvas], None], size: tuple[float, float], dots: int, *,
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with matplotlib.style.context(["default", {"text.parse_math": False}]), warnings.catch_warnings():
+    with _lock, matplotlib.style.context(["default", {"text.parse_math": False}]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=size, dpi=dots, layout="constrained" if arranged else None)
         FigureCanvasAgg(figure)

@@ -58,6 +58,19 @@ class Unusable(Exception):  # noqa: N818  it is a finding about a sample, not a 
     """ONE sample can't be used; its text is the reason, free of names and pixels."""
 
 
+class SeveralPictures(Unusable):
+    """A file holds several pictures, and nobody said which one is meant.
+
+    Args:
+        reason: as of `Unusable`.
+        count: how many pictures the file holds; 0 where that can't be told.
+    """
+
+    def __init__(self, reason: str, count: int = 0) -> None:
+        super().__init__(reason)
+        self.count = count
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """`; nearest: X` for a mistyped word, capitals or not; or nothing."""
     names = {name.lower(): name for name in known}

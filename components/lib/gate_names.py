@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from components.lib.kinds import TargetKind
 
 BY_PATIENT, WORST, SURROGATE = "patient_", "worst_group_", "surrogate_"
+SMALLER, LOST = "smaller_", "_lost"
+"""Around the metric that decides: what a smaller model that is served loses of the full one's."""
 GAP = "equal_opportunity_gap"
 OF_CLASSES = (GAP, "set_coverage", "abstained")
 """Figures of targets with classes alone: the largest difference in sensitivity between groups; the share of samples
@@ -35,7 +37,7 @@ def gate_names(kind: TargetKind) -> tuple[str, ...]:
 def _of_looks(kind: TargetKind) -> tuple[str, ...]:
     deciding = kind.comparable[0]
     of_classes = OF_CLASSES if kind.class_names else ()
-    return (*of_classes, f"{deciding}{UNDER}", f"{SURROGATE}{deciding}", *OF_INPUTS)
+    return (*of_classes, f"{deciding}{UNDER}", f"{SURROGATE}{deciding}", f"{SMALLER}{deciding}{LOST}", *OF_INPUTS)
 
 
 def gate_words(target: str, kind: TargetKind) -> str:

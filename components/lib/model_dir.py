@@ -1,10 +1,13 @@
 """The model directory: the only code that knows what it looks like.
 
-    model.onnx   float32; named inputs and outputs; temperature, scale and class-activation maps inside the graph
+    model.onnx   float32, or int8 between first and last layer; named inputs and outputs; temperature, scale and
+                 class-activation maps inside the graph
     model.json   inputs, targets, classes, fitted figures, decisions, reference statistics, explain method
-    curves.csv   one row an epoch; of several nets one a net and epoch
+    curves.csv   one row an epoch; of several nets one a net and epoch, the one that was taught by them last
     out_of_fold.parquet   with cross-validation: what nets said of the fold they didn't learn from. It stays on this
                           machine: nothing logs or registers it
+    full.onnx    where a smaller model is served (`train.distil`, `train.quantise`): the full one, for the report's
+                 comparison alone; it isn't registered
 
 No run id and no time of day: equal work gives equal bytes. What evaluate, register and serving need is here, and needs
 neither TensorFlow nor Keras.
@@ -32,8 +35,16 @@ from components.lib.settings import Settings
 
 FORMAT: Literal[2] = 2
 OUT_OF_FOLD = "out_of_fold.parquet"
+FULL = "full.onnx"
+TODO = "run the train step again: dvc repro train"
+MOST_LOST = 0.005
+"""Of a target's score on validation: a smaller model that loses more isn't served."""
+How = Literal["distil", "int8", "distil_int8"]
+"""How a smaller model is made: one net taught by several, 8-bit numbers, or both."""
 WITH_WEIGHTS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Einsum", "BatchNormalization", "Mul", "Add", "LSTM", "GRU")
 """Nodes of a graph that hold what was learnt."""
+LEARNT_IN = (np.dtype(np.float32), np.dtype(np.int8), np.dtype(np.int32))
+"""Weights; of a graph in int8 its weights and its biases."""
 
 
 class TargetFigures(Settings):
@@ -62,6 +73,50 @@ class MemberFigures(Settings):
     """How many it is judged on."""
     metrics: dict[str, dict[str, float]]
     """Per target, its metrics on those whose target is known, at the model's temperature and decision."""
+
+
+class FullModel(Settings):
+    """The model that a smaller one was to stand for."""
+
+    bytes: int
+    """Of its graph."""
+    parameters: int
+    nets: int
+    digest: str
+    """SHA-256 of its graph."""
+    fitted: dict[str, TargetFigures]
+
+
+class Attempt(Settings):
+    """A smaller model that was tried, and what became of it."""
+
+    how: How
+    bytes: int | None
+    """Of its graph; null: it couldn't be made."""
+    parameters: int
+    scores: dict[str, float]
+    """Per target, its score on the samples that it is judged on: validation, or with folds what it says out of fold."""
+    full_scores: dict[str, float]
+    """The full model's on the same samples."""
+    refused: str = ""
+    """Why it isn't served; empty: it may be, and is, unless a later attempt is."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether it may be served."""
+        return not self.refused
+
+
+class Smaller(Settings):
+    """What was tried to make the model smaller."""
+
+    full: FullModel
+    attempts: tuple[Attempt, ...]
+
+    @property
+    def served(self) -> Attempt | None:
+        """The attempt that model.onnx holds; None: it holds the full model."""
+        return next((each for each in reversed(self.attempts) if each.kept), None)
 
 
 class ModelInfo(Settings):
@@ -93,6 +148,8 @@ class ModelInfo(Settings):
     """Of all nets."""
     members: tuple[MemberFigures, ...] = ()
     """The nets whose mean this is; empty for one net."""
+    smaller: Smaller | None = None
+    """What was tried to make the model smaller; null: nothing was asked for."""
     lineage: dict[str, str]
     """Digests of the datasets it was trained on."""
     digest: str
@@ -116,39 +173,32 @@ class Model:
     """
 
     def __init__(self, path: Path, *, threads: int = 0) -> None:
-        todo = "run the train step again: dvc repro train"
         try:
             self.info = ModelInfo.model_validate_json((path / "model.json").read_bytes())
             graph = (path / "model.onnx").read_bytes()
         except FileNotFoundError as error:
             raise ModelError(
-                str(path), expected="model.json and model.onnx", found=f"no {Path(error.filename).name}", todo=todo
+                str(path), expected="model.json and model.onnx", found=f"no {Path(error.filename).name}", todo=TODO
             ) from None
         except ValidationError as error:
             raise ModelError(
                 str(path / "model.json"),
                 expected=f"format {FORMAT} of medpipe's model.json",
                 found=error.errors()[0]["msg"],
-                todo=todo,
+                todo=TODO,
             ) from None
-        self._require_decisions(path / "model.json", todo)
-        if hashlib.sha256(graph).hexdigest() != self.info.digest:
-            raise ModelError(
-                str(path / "model.onnx"),
-                expected=f"the graph with SHA-256 {self.info.digest[:12]}…",
-                found="another one",
-                todo=todo,
-            )
+        self._require_decisions(path / "model.json")
+        _require_digest(path / "model.onnx", graph, self.info.digest)
         self._session = _session(graph, threads)
         self._outputs = [output.name for output in self._session.get_outputs()]
         self.path = path
 
-    def _require_decisions(self, file: Path, todo: str) -> None:
+    def _require_decisions(self, file: Path) -> None:
         """Refuse figures that nothing can be decided by, before any sample is looked at."""
         for name, kind in self.info.targets.items():
             if name in self.info.fitted and (found := kind.decision_problem(self.info.fitted[name].decision)):
                 where, expected = f"{file}, fitted.{name}.decision", "the figures that training fits, in their range"
-                raise ModelError(where, expected=expected, found=found, todo=todo)
+                raise ModelError(where, expected=expected, found=found, todo=TODO)
 
     @property
     def digest(self) -> str:
@@ -171,6 +221,23 @@ class Model:
         pieces = [self._run(cleaned, slice(start, start + batch_size)) for start in range(0, count, batch_size)]
         return {name: np.concatenate([piece[i] for piece in pieces]) for i, name in enumerate(self._outputs)}
 
+    def full(self) -> Model | None:
+        """The full model, where this is a smaller one and stands where it was trained; a registered one stands alone.
+
+        Raises:
+            ModelError: full.onnx isn't the one model.json speaks of.
+        """
+        smaller, file = self.info.smaller, self.path / FULL
+        if smaller is None or smaller.served is None or not file.is_file():
+            return None
+        graph = file.read_bytes()
+        _require_digest(file, graph, smaller.full.digest)
+        other = copy.copy(self)
+        changed = {"fitted": smaller.full.fitted, "digest": smaller.full.digest, "smaller": None}
+        other.info = self.info.model_copy(update=changed)
+        other._session = _session(graph, 0)
+        return other
+
     def shuffled(self, seed: int) -> Model:
         """The same network with the weights of every layer in random order: one that has learnt nothing, for checks.
 
@@ -182,9 +249,10 @@ class Model:
         generator = np.random.default_rng(seed)
         # Other constants say how a picture is scaled or cut: no graph runs without the right ones.
         learnt = {name for node in graph.graph.node if node.op_type in WITH_WEIGHTS for name in node.input}
+        learnt |= {node.input[0] for node in graph.graph.node if node.op_type == "DequantizeLinear"}
         for tensor in graph.graph.initializer:
             weights = onnx.numpy_helper.to_array(tensor)
-            if tensor.name in learnt and weights.dtype == np.float32 and weights.size > 1:
+            if tensor.name in learnt and weights.dtype in LEARNT_IN and weights.size > 1:
                 mixed = generator.permutation(weights.ravel()).reshape(weights.shape)
                 tensor.CopyFrom(onnx.numpy_helper.from_array(mixed, tensor.name))
         other = copy.copy(self)
@@ -204,9 +272,17 @@ def _session(graph: bytes, threads: int) -> ort.InferenceSession:
     return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
+def _require_digest(file: Path, graph: bytes, digest: str) -> None:
+    if hashlib.sha256(graph).hexdigest() != digest:
+        expected = f"the graph with SHA-256 {digest[:12]}…"
+        raise ModelError(str(file), expected=expected, found="another one", todo=TODO)
+
+
 def write_model_json(path: Path, info: ModelInfo) -> None:
-    """Write model.json, keys sorted; of one net without `members`, as it always was."""
-    text = json.dumps(info.model_dump(exclude=set() if info.members else {"members"}), indent=2, sort_keys=True) + "\n"
+    """Write model.json, keys sorted; `members` and `smaller` only where there are some, so that the model of one net
+    has the bytes it always had."""
+    empty = {name for name in ("members", "smaller") if not getattr(info, name)}
+    text = json.dumps(info.model_dump(exclude=empty), indent=2, sort_keys=True) + "\n"
     (path / "model.json").write_text(text, encoding="utf-8")
 
 

@@ -38,22 +38,37 @@ def output(out: Path, work: Mapping[str, object]) -> Iterator[Path]:
         MedpipeError: the disk is full. The partial directory stays, the output doesn't appear.
     """
     partial = partial_of(out, work)
+    with collecting(partial, out):
+        yield partial
+    shutil.rmtree(partial / SCRATCH, ignore_errors=True)
+    if out.exists():
+        shutil.rmtree(out)
+    partial.replace(out)
+
+
+@contextmanager
+def collecting(partial: Path, out: Path) -> Iterator[None]:
+    """The folder that the work for an output collects in, made where it isn't there; that of other work goes.
+
+    Args:
+        partial: that folder, as `partial_of` names it.
+        out: what will be written.
+
+    Raises:
+        MedpipeError: the disk is full. What is finished stays, the output doesn't appear.
+    """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         for other in out.parent.glob(f".{out.name}.partial-*"):
             if other != partial:
                 shutil.rmtree(other)
         partial.mkdir(exist_ok=True)
-        yield partial
+        yield
     except OSError as error:
         told = full_disk(error, out)
         if told is None:
             raise
         raise told from error
-    shutil.rmtree(partial / SCRATCH, ignore_errors=True)
-    if out.exists():
-        shutil.rmtree(out)
-    partial.replace(out)
 
 
 def partial_of(out: Path, work: Mapping[str, object]) -> Path:

@@ -9,6 +9,8 @@ Source: doi:10.1016/S0047-259X(03)00096-4.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,28 +44,45 @@ class Outside(Settings):
         return float(np.interp(FAR, np.linspace(0, 1, len(self.distances)), self.distances))
 
 
-def whitened(summary: Floats, outside: Outside) -> Floats:
-    """Summary figures (N, F) on the scale of training samples: mean 0, covariance 1; (N, F)."""
-    count = len(outside.figures)
-    triangle = np.zeros((count, count))
-    triangle[np.tril_indices(count)] = [value for row in outside.whitening for value in row]
-    standard = (np.asarray(summary, np.float64) - np.asarray(outside.mean)) / np.asarray(outside.deviation)
-    return np.asarray(standard @ triangle.T, np.float64)
+class Ruler:
+    """The same figures as arrays, made once: building them costs more than measuring one sample by them."""
+
+    def __init__(self, outside: Outside) -> None:
+        count = len(outside.figures)
+        self._mean, self._deviation = np.asarray(outside.mean), np.asarray(outside.deviation)
+        self._triangle = np.zeros((count, count))
+        self._triangle[np.tril_indices(count)] = [value for row in outside.whitening for value in row]
+        self._distances = np.asarray(outside.distances)
+        self._shares = np.linspace(0, 1, len(outside.distances))
+        self.mark = outside.mark
+
+    def whitened(self, summary: Floats) -> Floats:
+        """Summary figures (N, F) on the scale of training samples: mean 0, covariance 1; (N, F)."""
+        standard = (np.asarray(summary, np.float64) - self._mean) / self._deviation
+        return np.asarray(standard @ self._triangle.T, np.float64)
+
+    def distance(self, summary: Floats) -> Floats:
+        """How far samples with these figures (N, F) lie from training samples: (N,), about √F for one of them."""
+        return np.asarray(np.sqrt(np.square(self.whitened(summary)).sum(axis=1)), np.float64)
+
+    def nearer(self, distances: Floats) -> Floats:
+        """Share of training samples that lie nearer than each of these distances (N,), 0 to 1."""
+        return np.asarray(np.interp(distances, self._distances, self._shares), np.float64)
 
 
 def distance(summary: Floats, outside: Outside) -> Floats:
-    """How far samples with these figures (N, F) lie from training samples: (N,), about √F for one of them."""
-    return np.asarray(np.sqrt(np.square(whitened(summary, outside)).sum(axis=1)), np.float64)
+    """`Ruler.distance`, of figures that are asked once."""
+    return Ruler(outside).distance(summary)
 
 
 def nearer(distances: Floats, outside: Outside) -> Floats:
-    """Share of training samples that lie nearer than each of these distances (N,), 0 to 1."""
-    known = np.asarray(outside.distances)
-    return np.asarray(np.interp(distances, known, np.linspace(0, 1, len(known))), np.float64)
+    """`Ruler.nearer`, of figures that are asked once."""
+    return Ruler(outside).nearer(distances)
 
 
 def told(share: float) -> str:
     """`farther out than 99 of 100 training samples`, from what `nearer` gives."""
     if share >= 1:
         return "farther out than every training sample"
-    return f"farther out than {100 * share:.0f} of 100 training samples"
+    # Rounded down: 99.7 of 100 aren't all of them.
+    return f"farther out than {math.floor(100 * share + 1e-9)} of 100 training samples"

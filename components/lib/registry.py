@@ -7,16 +7,20 @@ import re
 import shutil
 import tempfile
 import warnings
+from importlib import metadata
 from pathlib import Path
 
 import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, Schema
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import AnyType
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
+from components.lib.answers import ERROR, MODEL_VERSION, answer_columns, parameters
 from components.lib.errors import ModelError, nearest
-from components.lib.model_dir import OUT_OF_FOLD, Model, model_digest
+from components.lib.model_dir import FULL, OUT_OF_FOLD, Model, model_digest
 from components.lib.tracking import CHECKOUT, Run, client, tracking_uri
 
 # What a served version imports; versions and everything below them come from the lock.
@@ -45,16 +49,16 @@ class Registry:
         """Log the model and its card into its run and register it; returns the version."""
         mlflow.set_tracking_uri(tracking_uri())
         with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=self._run.id):
-            code, served = _serving_code(Path(folder)), Path(folder) / "model"
-            # Predictions of single samples stay on this machine.
-            shutil.copytree(model.path, served, ignore=shutil.ignore_patterns(OUT_OF_FOLD))
+            code, served, wanted = _serving_code(Path(folder)), Path(folder) / "model", requirements(model)
+            # Predictions of single samples stay on this machine; the full model behind a smaller one isn't served.
+            shutil.copytree(model.path, served, ignore=shutil.ignore_patterns(OUT_OF_FOLD, FULL))
             with warnings.catch_warnings():
                 # MLflow wishes for type hints and an input example; the signature below says it all.
                 warnings.simplefilter("ignore", UserWarning)
                 logged = mlflow.pyfunc.log_model(
                     name=self.name, python_model=str(CHECKOUT / "serving" / "model.py"), code_paths=[str(code)],
                     artifacts={"model": str(served), "card": str(card)}, signature=signature(model),
-                    pip_requirements=requirements(model),
+                    pip_requirements=[*wanted, f"-c {_constraints(wanted, Path(folder))}"],
                 )  # fmt: skip
         try:
             self._store.create_registered_model(self.name)
@@ -159,25 +163,55 @@ def _not_there(store: mlflow.MlflowClient, name: str, alias: str | None) -> dict
 
 
 def signature(model: Model) -> ModelSignature:
-    """Columns in and out, as the kinds name them."""
+    """Columns in and out, as the kinds name them, and the params of a request.
+
+    Columns that are there only when a request asks for them (maps, errors) are no required ones.
+    """
     info = model.info
     columns = [column for name, kind in info.inputs.items() for column in kind.request_columns(name)]
     inputs = [
         ColSpec(AnyType() if each.type == "any" else each.type, each.name, required=each.required) for each in columns
     ]
+    always, everything = answer_columns(info), answer_columns(info, explain=True)
     outputs = [
-        ColSpec(column_type, column if len(info.targets) == 1 else f"{name}_{column}")
-        for name, kind in info.targets.items() for column, column_type in kind.answer_types.items()
-    ]  # fmt: skip
-    return ModelSignature(Schema(inputs), Schema([*outputs, ColSpec("string", "model_version")]))
+        ColSpec(column_type, name, required=name in always or name in MODEL_VERSION)
+        for name, column_type in {**everything, **MODEL_VERSION, **ERROR}.items()
+    ]
+    params = ParamSchema([ParamSpec(each.name, each.type, each.default) for each in parameters(info)])
+    return ModelSignature(Schema(inputs), Schema(outputs), params)
 
 
 def requirements(model: Model) -> list[str]:
     """The serving packages, and those of the model's kinds of input, pinned as the lock pins them."""
-    lock = (CHECKOUT / "requirements" / "cpu.txt").read_text(encoding="utf-8")
-    pins = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock, flags=re.MULTILINE))
-    further = sorted({name for kind in model.info.inputs.values() for name in kind.serving_packages})
+    pins = _pins()
+    kinds = model.info.inputs.values()
+    drawn = {name for kind in kinds if model.info.explain != "none" for name in kind.map_packages}
+    further = sorted(drawn.union(*(kind.serving_packages for kind in kinds)))
     return [f"{name}=={pins[name]}" for name in (*SERVING_PACKAGES, *further)]
+
+
+def _constraints(wanted: list[str], folder: Path) -> Path:
+    """A file that pins what the requirements need in their turn, as the lock does: next year they install what they do
+    today.
+    """
+    found: set[str] = set()
+    left = [line.partition("==")[0] for line in wanted]
+    while left:
+        name = left.pop()
+        needed = [Requirement(line) for line in metadata.requires(name) or ()]
+        names = {canonicalize_name(each.name) for each in needed if each.marker is None or each.marker.evaluate()}
+        left += names - found
+        found |= names
+    pins = _pins()
+    file = folder / "constraints.txt"
+    file.write_text("".join(f"{name}=={pins[name]}\n" for name in sorted(found & pins.keys())), encoding="utf-8")
+    return file
+
+
+def _pins() -> dict[str, str]:
+    """Every package of the lock, and its version."""
+    lock = (CHECKOUT / "requirements" / "cpu.txt").read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", lock, flags=re.MULTILINE))
 
 
 def _serving_code(folder: Path) -> Path:

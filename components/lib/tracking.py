@@ -189,15 +189,32 @@ def new_run(spec: TaskSpec, store: MlflowClient | None = None) -> Run:
     return Run(store, created.info.run_id)
 
 
-def save_run(run: Run, model: Path) -> None:
+def save_run(run: Run, model: Path, latency: Mapping[str, float] | None = None) -> None:
     """Leave the run's id beside the model directory; of runs that gave the same model the first one stays, since
-    evaluate, which has nothing to do then, logged into that one."""
+    evaluate, which has nothing to do then, logged into that one.
+
+    Args:
+        run: the model's.
+        model: the model directory.
+        latency: what `latencies` tells; None: what stands there stays.
+    """
     earlier = _run_beside(model, run.store)
     if earlier and earlier.id != run.id:
         run.set_tags({"same_model_as": earlier.id})
         return
-    text = json.dumps({"run_id": run.id, "model_digest": model_digest(model)}) + "\n"
-    write_bytes(model.parent / "run.json", text.encode())
+    measured = latencies(model) if latency is None else dict(latency)
+    content = {"run_id": run.id, "model_digest": model_digest(model)} | ({"latency_ms": measured} if measured else {})
+    write_bytes(model.parent / "run.json", (json.dumps(content) + "\n").encode())
+
+
+def latencies(model: Path) -> dict[str, float]:
+    """Milliseconds of one answer on the machine that trained, by how a smaller model was made, `full` among them.
+
+    Measured with a clock, hence not in the model, whose bytes equal work must repeat; empty where nobody knows them.
+    """
+    file = model.parent / "run.json"
+    saved = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return dict(saved.get("latency_ms", {})) if saved.get("model_digest") == model_digest(model) else {}
 
 
 def run_of(model: Path, spec: TaskSpec) -> Run:

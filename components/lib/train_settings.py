@@ -144,6 +144,17 @@ class Train(Settings):
     folds: Annotated[int, Field(ge=0, le=100)] = 0
     """As `split.folds`, for cross-validation: each fold has nets of its own, which learn from all other folds and are
     judged on it; the mean of all of them is served. 0: nets learn from train and are judged on validation."""
+    distil: bool = False
+    """Teach one net to answer as the mean of all of them does, and serve that one, unless it loses more than .005 of
+    the score on validation. Only with `seeds` of 2 and more, or `folds`."""
+    distil_temperature: Annotated[float, Field(ge=1, le=100)] = 2.0
+    """The logits that are compared are divided by it: the higher, the more the less likely classes tell. Only with
+    `distil`, for targets with classes."""
+    distil_hard_weight: Share = 0.5
+    """Weight of the labels in what that net learns from; the rest is the answer of the others. Only with `distil`."""
+    quantise: Literal["none", "int8"] = "none"
+    """`int8`: compute convolutions and dense layers in whole numbers of 8 bits, and serve that, unless it loses more
+    than .005 of the score on validation: a file of about a quarter, and of nets that aren't tiny a quicker answer."""
 
     @property
     def frozen_epochs(self) -> int:
@@ -162,9 +173,18 @@ class Train(Settings):
             raise wrong("train.pretrained", "`train.model: pretrained` beside it", str(self.model))
         if "width" in told and self.model == "pretrained":
             raise wrong("train.width", "no such key: a backbone has its own width", str(self.width))
+        self._check_distillation()
         if self.epochs != "auto":
             self._check_lengths(self.epochs)
         return self
+
+    def _check_distillation(self) -> None:
+        if self.distil and self.seeds == 1 and not self.folds:
+            expected = "`train.seeds` of 2 and more, or `train.folds`, beside it"
+            raise wrong("train.distil", expected, "one net alone, which has nobody to learn from")
+        for key in ("distil_temperature", "distil_hard_weight"):
+            if key in self.model_fields_set and not self.distil:
+                raise wrong(f"train.{key}", "`train.distil: true` beside it", "false")
 
     def _check_lengths(self, epochs: int) -> None:
         left = epochs - self.frozen_epochs

@@ -68,7 +68,7 @@ def main() -> None:
     """
     from components.lib.dataset import Dataset
     from components.lib.output import scratch
-    from components.train.members import finished, members
+    from components.train.members import finished, members, student
     from components.train.network import learnt_sources
     from components.train.samples import Development
     from components.train.step import assemble
@@ -80,9 +80,12 @@ def main() -> None:
         Dataset(Path(request["augmented"])),
         request["partial"],
     )
-    trained = [net for member in members(spec) if (net := finished(member, scratch(Path(partial))))]
+    work = scratch(Path(partial))
+    trained = [net for member in members(spec) if (net := finished(member, work))]
+    taught = student(spec)
     lineage = {"cleaned": cleaned.info.digest, "augmented": copies.info.digest, **learnt_sources(spec)}
-    assemble(trained, Development(cleaned, copies, spec), lineage, Path(partial))
+    own = finished(taught, work) if taught else None
+    assemble(trained, own, Development(cleaned, copies, spec), lineage, Path(partial))
 
 
 if __name__ == "__main__":

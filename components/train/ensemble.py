@@ -47,6 +47,47 @@ class Judged:
 ByFold = dict[int | None, Judged]
 
 
+@dataclass(frozen=True)
+class Made:
+    """A graph, and what was fitted to what it says of samples that its nets didn't learn from."""
+
+    file: Path
+    trained: list[Trained]
+    cores: list[keras.Model]
+    judged: ByFold
+    targets: dict[str, TargetFigures]
+    names: list[str]
+    """Of its outputs."""
+
+    @property
+    def parameters(self) -> int:
+        """Of all nets."""
+        return sum(core.count_params() for core in self.cores)
+
+    @property
+    def bytes(self) -> int:
+        """Of its file."""
+        return self.file.stat().st_size
+
+
+def make(trained: list[Trained], development: Development, file: Path) -> Made:
+    """The mean of some nets as a graph, calibrated.
+
+    Args:
+        trained: the nets.
+        development: the samples they were trained and judged on.
+        file: the graph's, to write.
+
+    Raises:
+        ModelError: the graph answers otherwise than Keras.
+    """
+    spec, fitted = development.spec, development.all.fitted
+    cores = plain_cores(trained, spec, fitted)
+    judged = judge(cores, trained, development)
+    targets = fit_targets(judged, spec, fitted)
+    return Made(file, trained, cores, judged, targets, export_mean(file, cores, judged, spec, targets))
+
+
 def require_one_file(parameters: int, nets: int) -> None:
     """Refuse more nets than one model.onnx holds, before they are trained.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from components.train.processes import agreed, fit_epoch
 from components.train.samples import Samples
 
 Weights = list[NDArray[Any]]
+Losses = Mapping[str, keras.losses.Loss]
 LARGEST_PIECE = 1 << 24
 """Numbers of the samples that a net looks at together outside training: 64 MB."""
 
@@ -57,6 +58,7 @@ def fit(
     validation: Samples,
     checkpoint: Path,
     on_epoch: Callable[[dict[str, float]], None],
+    losses: Losses | None = None,
 ) -> State:
     """Train until the last epoch, or until validation stops improving; leaves the best weights in `core`.
 
@@ -68,14 +70,16 @@ def fit(
         checkpoint: file to save to and to resume from.
         on_epoch: told the figures of every epoch, restored ones left out. It may raise, to end the training: the
             checkpoint then holds that epoch, and the weights in `core` are of no use.
+        losses: by target, on what `training` puts out; None: those of the targets' kinds.
 
     Raises:
         ModelError: the loss is no number (it names the step and the samples of its batch), a head doesn't fit its
             target, a batch is larger than the data, or learnt weights don't fit.
     """
     spec = samples.spec
+    losses = losses or {name: kind.loss(spec.train) for name, kind in spec.targets.items()}
     _refuse_heads(core, samples)
-    state, best_weights = _begin(checkpoint, training, core, samples)
+    state, best_weights = _begin(checkpoint, training, core, samples, losses)
     frozen, length = spec.train.frozen_epochs, Plan(state.batch_size, state.epochs)
     steps = len(EpochBatches(samples, 0, length.batch_size))
     with progress(range(steps * length.epochs), "training") as bar:
@@ -84,7 +88,7 @@ def fit(
             if state.curves and epoch - max(state.chosen, frozen) > spec.train.patience:
                 break
             if frozen and epoch == frozen:
-                _compile(training, core, spec, steps, length, epoch)
+                _compile(training, core, spec, steps, length, epoch, losses)
             _reseed(training, spec.train.seed, epoch)
             batches = EpochBatches(samples, epoch, length.batch_size)
             loss = fit_epoch(training, batches, epoch, [Watch(bar, batches, epoch)])
@@ -131,27 +135,30 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
             )
 
 
-def _begin(checkpoint: Path, training: keras.Model, core: keras.Model, samples: Samples) -> tuple[State, Weights]:
+def _begin(
+    checkpoint: Path, training: keras.Model, core: keras.Model, samples: Samples, losses: Losses
+) -> tuple[State, Weights]:
     """The network compiled for its first epoch, or for the last one of an interrupted run, all its weights in place."""
     spec = samples.spec
     kind, name = _architecture(spec)
     if checkpoint.exists():
-        return _restore(checkpoint, training, core, samples)
+        return _restore(checkpoint, training, core, samples, losses)
     length = Plan(**agreed(asdict(plan(spec.train, len(samples), core))))
     models.load(core, kind, name, spec.train)
-    _compile(training, core, spec, len(EpochBatches(samples, 0, length.batch_size)), length, 0)
+    _compile(training, core, spec, len(EpochBatches(samples, 0, length.batch_size)), length, 0, losses)
     return State(batch_size=length.batch_size, epochs=length.epochs), core.get_weights()
 
 
-def _compile(training: keras.Model, core: keras.Model, spec: TaskSpec, steps: int, length: Plan, epoch: int) -> None:
+def _compile(
+    training: keras.Model, core: keras.Model, spec: TaskSpec, steps: int, length: Plan, epoch: int, losses: Losses
+) -> None:
     """Make the network ready for the stretch that an epoch lies in: with its backbone frozen, or all of it."""
     frozen = epoch < spec.train.frozen_epochs
     models.freeze(core, *_architecture(spec), spec.train, frozen=frozen)
     penalise(core, spec.train)
-    losses = {name: kind.loss(spec.train) for name, kind in spec.targets.items()}
     with scope():
         made = optimizer(spec.train, steps, length.epochs - spec.train.frozen_epochs, frozen=frozen)
-        training.compile(optimizer=made, loss=losses)
+        training.compile(optimizer=made, loss=dict(losses))
         made.build(training.trainable_variables)
 
 
@@ -206,12 +213,14 @@ def _save(checkpoint: Path, training: keras.Model, best: Weights, state: State) 
     write_bytes(checkpoint, buffer.getvalue())
 
 
-def _restore(checkpoint: Path, training: keras.Model, core: keras.Model, samples: Samples) -> tuple[State, Weights]:
+def _restore(
+    checkpoint: Path, training: keras.Model, core: keras.Model, samples: Samples, losses: Losses
+) -> tuple[State, Weights]:
     """The state of an interrupted run, its weights put back."""
     with np.load(checkpoint, allow_pickle=False) as saved:
         state = State(**json.loads(str(saved["state"])))
         steps = len(EpochBatches(samples, 0, state.batch_size))
-        _compile(training, core, samples.spec, steps, Plan(state.batch_size, state.epochs), state.epoch - 1)
+        _compile(training, core, samples.spec, steps, Plan(state.batch_size, state.epochs), state.epoch - 1, losses)
         training.set_weights([saved[f"weight_{i}"] for i in range(len(training.get_weights()))])
         for i, variable in enumerate(training.optimizer.variables):
             variable.assign(saved[f"optimizer_{i}"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import numpy as np
 from components.lib.output import write_bytes
 from components.lib.spec import TaskSpec
 from components.train.devices import scope, share_statistics
+from components.train.distil import frozen, losses
 from components.train.fit import Weights, fit
 from components.train.network import build_core, build_training
 from components.train.samples import Samples
@@ -30,10 +31,14 @@ class Member:
 
     fold: int | None
     seed: int
+    student: bool = False
+    """Whether it learns from the others what they say."""
 
     @property
     def title(self) -> str:
         """`fold 1, seed 3`."""
+        if self.student:
+            return f"student, seed {self.seed}"
         return f"seed {self.seed}" if self.fold is None else f"fold {self.fold}, seed {self.seed}"
 
     def folder(self, work: Path) -> Path:
@@ -73,6 +78,14 @@ def members(spec: TaskSpec) -> tuple[Member, ...]:
     return tuple(Member(fold, settings.seed + number) for fold in folds for number in range(settings.seeds))
 
 
+def student(spec: TaskSpec) -> Member | None:
+    """The net that learns to answer as the mean of all others, with a seed that none of them has; None: there is none.
+
+    It learns from train, with folds too, and is judged on validation."""
+    settings = spec.train
+    return Member(None, settings.seed + settings.seeds, student=True) if settings.distil else None
+
+
 def finished(member: Member, work: Path) -> Trained | None:
     """The net, if an interrupted run of the same work finished it."""
     file = member.folder(work) / "finished.npz"
@@ -91,6 +104,7 @@ def train_member(
     spec: TaskSpec,
     work: Path,
     on_epoch: Callable[[dict[str, float]], None],
+    teachers: Sequence[Trained] = (),
 ) -> Trained:
     """Train one net, or go on where a killed run of the same work left it. `devices.prepare` comes first.
 
@@ -102,6 +116,7 @@ def train_member(
         work: the scratch folder.
         on_epoch: told the figures of every epoch that is trained now. It may raise, to end the training: the
             checkpoint stays.
+        teachers: the nets that a student learns from.
 
     Raises:
         ModelError: the loss is no number.
@@ -116,10 +131,12 @@ def train_member(
     precision = "bfloat16" if keras.config.dtype_policy().compute_dtype == "bfloat16" else "float32"
     with scope():
         core = build_core(own, samples.fitted)
-        training = build_training(core, own, samples.fitted)
+        taught_by = frozen([each.weights for each in teachers], own, samples.fitted)
+        training = build_training(core, own, samples.fitted, taught_by)
         share_statistics(training)
+    aims = losses(own) if teachers else None
     # Outside of it: of several copies each would take its share of the validation loss.
-    state = fit(training, core, samples.under(own), validation.under(own), folder / "checkpoint.npz", on_epoch)
+    state = fit(training, core, samples.under(own), validation.under(own), folder / "checkpoint.npz", on_epoch, aims)
     _save(folder, core.get_weights(), {"chosen": state.chosen, "curves": state.curves, "precision": precision})
     return Trained(member, core.get_weights(), state.chosen, state.curves, precision)
 

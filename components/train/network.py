@@ -42,15 +42,25 @@ def every_layer(model: keras.Model) -> list[keras.layers.Layer]:
     return [layer for layers in nested for layer in layers]
 
 
-def build_training(core: keras.Model, spec: TaskSpec, fitted: Fitted) -> keras.Model:
-    """The core behind the online augmentation; outputs the logits of every target."""
+def build_training(
+    core: keras.Model, spec: TaskSpec, fitted: Fitted, teachers: Sequence[keras.Model] = ()
+) -> keras.Model:
+    """The core behind the online augmentation; outputs the logits of every target (N, units).
+
+    With teachers, which see what the core sees, the mean of their logits stands behind the core's own: (N, 2 × units).
+    """
     name, kind = _only_input(spec)
     inputs = _input(name, kind, fitted)
     altered = inputs
     for layer in kind.random_layers(spec.policy(name), spec.train.seed):
         altered = layer(altered)
-    outputs = core({name: altered})
-    return keras.Model({name: inputs}, {target: outputs[target] for target in spec.targets}, name="training")
+    said = core({name: altered})
+    outputs = {target: said[target] for target in spec.targets}
+    if teachers:
+        taught = [teacher({name: altered}, training=False) for teacher in teachers]
+        mean = {target: _mean([each[target] for each in taught]) for target in spec.targets}
+        outputs = {target: keras.ops.concatenate([own, mean[target]], axis=-1) for target, own in outputs.items()}
+    return keras.Model({name: inputs}, outputs, name="training")
 
 
 def build_served(
@@ -72,6 +82,22 @@ def build_served(
     return keras.Model([inputs], outputs, name="served")
 
 
+def build_judged(groups: Sequence[Sequence[keras.Model]], spec: TaskSpec, fitted: Fitted) -> keras.Model:
+    """The mean logits of each group of cores: for every group in turn all targets, in the order of `judged_names`."""
+    name, kind = _only_input(spec)
+    inputs = _input(name, kind, fitted)
+    outputs = []
+    for cores in groups:
+        answers = [core({name: inputs}) for core in cores]
+        outputs += [_mean([each[target] for each in answers]) for target in spec.targets]
+    return keras.Model([inputs], outputs, name="judged")
+
+
+def judged_names(groups: int, spec: TaskSpec) -> list[str]:
+    """Names of the outputs of `build_judged`, in order."""
+    return [f"{target}_of_{group}" for group in range(groups) for target in spec.targets]
+
+
 def learnt_sources(spec: TaskSpec) -> dict[str, str]:
     """Digests of the files that learnt weights come from, by name: a part of what a model is made from.
 
@@ -87,7 +113,7 @@ def output_names(core: keras.Model, spec: TaskSpec) -> list[str]:
 
 
 def _mean(tensors: list[Any]) -> Any:
-    return keras.layers.Average()(tensors) if len(tensors) > 1 else tensors[0]
+    return keras.layers.Average(dtype="float32")(tensors) if len(tensors) > 1 else tensors[0]
 
 
 def _only_input(spec: TaskSpec) -> tuple[str, InputKind]:

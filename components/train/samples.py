@@ -177,12 +177,18 @@ class Development:
         """What is learnt from; of it everything is fitted that all nets share: scales, categories."""
         for fold in range(self.folds) if self.folds else (None,):
             _require_known(self.judged(fold), fold)  # told before any training
+        if spec.train.distil and self.folds:
+            _require_known(self.judged(None), None)
 
     def learnt(self, fold: int | None) -> Samples:
         """What a net learns from that is judged on this fold; None: the train split."""
         if fold is None:
             return self.all
         return Samples(self._datasets, Choice(self.splits, without=fold), self.spec, self.all.fitted)
+
+    def taught(self) -> Samples:
+        """What a student learns from: train alone, also with folds, so that it can be judged on validation."""
+        return Samples(self._datasets, Choice(("train",)), self.spec, self.all.fitted) if self.folds else self.all
 
     def judged(self, fold: int | None) -> Samples:
         """What a net is judged on: this fold; None: the validation split."""

@@ -6,8 +6,9 @@ The two halves meet in the scratch folder: another process may have trained the 
 from __future__ import annotations
 
 import gc
+import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,20 +26,13 @@ from components.lib.tracking import Run, child_run, resumed_run, save_run, train
 from components.train import devices, processes
 from components.train._assemble import assemble_under_tensorflow, require_tensorflow
 from components.train.devices import prepare
-from components.train.ensemble import (
-    export_mean,
-    fit_targets,
-    judge,
-    member_figures,
-    out_of_fold,
-    plain_cores,
-    require_one_file,
-)
-from components.train.members import Member, Trained, members, train_member
+from components.train.ensemble import make, member_figures, out_of_fold, require_one_file
+from components.train.members import Member, Trained, members, student, train_member
 from components.train.memory import memory_errors, require_memory
 from components.train.network import build_core, learnt_sources
 from components.train.outside import fit_outside
 from components.train.samples import Development
+from components.train.smaller import LATENCY, shrink
 from components.train.usage import Usage
 
 
@@ -69,7 +63,7 @@ def train(dataset: Path, augmented: Path, model: Path, spec: TaskSpec) -> None:
         _require_room(spec, development)
         work = scratch(partial)
         if not here.writes:
-            train_members(development, work, None)
+            train_student(development, train_members(development, work, None), work, None)
             processes.stop()
             return
         with training_run(spec, work / "run.json") as run:
@@ -77,17 +71,20 @@ def train(dataset: Path, augmented: Path, model: Path, spec: TaskSpec) -> None:
             run.log_dataset(copies, "augmented")
             usage = Usage(work / "usage.json", gpus=devices.gpus())
             trained = train_members(development, work, run, usage)
+            student = train_student(development, trained, work, run, usage)
             processes.stop()
             info = (
-                assemble(trained, development, lineage, partial)
+                assemble(trained, student, development, lineage, partial)
                 if exports
                 else assemble_under_tensorflow(dataset, augmented, partial, spec)
             )
+            latency = _latency(work)
             _log(run, info, partial, work)
+            run.log_metrics({f"smaller/{how}/latency_ms": each for how, each in latency.items()})
             run.log_metrics(usage.metrics())
             run.set_tags({"usage.energy": usage.energy})
             print(usage.text())
-    save_run(run, model)
+    save_run(run, model, latency)
 
 
 def train_members(development: Development, work: Path, run: Run | None, usage: Usage | None = None) -> list[Trained]:
@@ -114,33 +111,49 @@ def train_members(development: Development, work: Path, run: Run | None, usage: 
     return trained
 
 
-def assemble(trained: list[Trained], development: Development, lineage: dict[str, str], partial: Path) -> ModelInfo:
-    """The model directory's files, from finished nets: calibrated, their mean exported and checked.
+def train_student(
+    development: Development, trained: list[Trained], work: Path, run: Run | None, usage: Usage | None = None
+) -> Trained | None:
+    """The net that learns to answer as the mean of the trained ones, where the task asks for one; else None."""
+    member = student(development.spec)
+    if member is None:
+        return None
+    print(f"{member.title}: one net that learns what all {len(trained)} say")
+    with _member_run(run, member, work) as own:
+        return _train(member, development, work, own, usage, trained)
+
+
+def assemble(
+    trained: list[Trained], student: Trained | None, development: Development, lineage: dict[str, str], partial: Path
+) -> ModelInfo:
+    """The model directory's files, from finished nets: calibrated, their mean exported and checked, and made smaller
+    where the task asks for it.
 
     Args:
         trained: the nets.
+        student: the one that was taught by them, if there is one.
         development: the samples they were trained and judged on.
         lineage: digests of the datasets.
         partial: the directory to write into.
     """
     spec, fitted = development.spec, development.all.fitted
-    cores = plain_cores(trained, spec, fitted)
-    judged = judge(cores, trained, development)
-    targets = fit_targets(judged, spec, fitted)
-    names = export_mean(partial / "model.onnx", cores, judged, spec, targets)
-    several = len(trained) > 1
-    _curves(trained).to_csv(partial / "curves.csv", index=False, lineterminator="\n")
+    full = make(trained, development, partial / "model.onnx")
+    served = shrink(full, student, development, partial)
+    model, nets = served.model, [*trained, *([student] if student else [])]
+    _curves(nets).to_csv(partial / "curves.csv", index=False, lineterminator="\n")
     if development.folds:
-        out_of_fold(judged, targets, spec).to_parquet(partial / OUT_OF_FOLD, index=False)
+        folded = full if served.is_student else model
+        out_of_fold(folded.judged, folded.targets, spec).to_parquet(partial / OUT_OF_FOLD, index=False)
     table = development.all.table
+    several = len(model.trained) > 1
     info = ModelInfo(
-        task=spec.task, architecture=spec.model_name, inputs=spec.inputs, targets=spec.targets, fitted=targets,
+        task=spec.task, architecture=spec.model_name, inputs=spec.inputs, targets=spec.targets, fitted=model.targets,
         fitted_inputs=dict(fitted.inputs), reference=_reference(table, spec), lineage=lineage,
-        explain=_explained(names, spec), precision=trained[0].precision,
+        explain=_explained(model.names, spec), precision=trained[0].precision,
         outside=fit_outside(development.cleaned, development.splits, spec, fitted),
-        synthetic=bool(table["synthetic"].any()), epochs=max(each.epochs for each in trained),
-        parameters=sum(core.count_params() for core in cores), digest=file_digest(partial / "model.onnx"),
-        members=member_figures(trained, judged, targets, spec) if several else (),
+        synthetic=bool(table["synthetic"].any()), epochs=max(each.epochs for each in model.trained),
+        parameters=model.parameters, digest=file_digest(model.file), smaller=served.smaller,
+        members=member_figures(trained, full.judged, full.targets, spec) if several else (),
     )  # fmt: skip
     write_model_json(partial, info)
     return info
@@ -165,15 +178,23 @@ def _require_room(spec: TaskSpec, development: Development) -> None:
         require_one_file(build_core(spec, fitted).count_params(), count)
 
 
-def _train(member: Member, development: Development, work: Path, run: Run | None, usage: Usage | None) -> Trained:
+def _train(
+    member: Member,
+    development: Development,
+    work: Path,
+    run: Run | None,
+    usage: Usage | None,
+    teachers: Sequence[Trained] = (),
+) -> Trained:
     def on_epoch(figures: dict[str, float]) -> None:
         if run:
             run.log_metrics(figures, int(figures["epoch"]))
         if usage:
             usage.keep()
 
-    learnt, judged = development.learnt(member.fold), development.judged(member.fold)
-    trained = train_member(member, learnt, judged, development.spec, work, on_epoch)
+    learnt = development.taught() if member.student else development.learnt(member.fold)
+    judged = development.judged(member.fold)
+    trained = train_member(member, learnt, judged, development.spec, work, on_epoch, teachers)
     epochs = f"epoch {trained.epochs} of {len(trained.curves)} kept"
     print(f"trained: {epochs}, validation score {trained.validation_score:.4f}")
     return trained
@@ -207,6 +228,9 @@ def _run_file(member: Member, work: Path) -> Path:
 def _log(run: Run, info: ModelInfo, partial: Path, work: Path) -> None:
     """What is known of the finished model, into its run; of several nets how each does, and how they spread."""
     run.log_file(partial / "curves.csv")
+    for attempt in info.smaller.attempts if info.smaller else ():
+        figures = {f"smaller/{attempt.how}/{name}_score": score for name, score in attempt.scores.items()}
+        run.log_metrics(figures | ({f"smaller/{attempt.how}/bytes": attempt.bytes} if attempt.bytes else {}))
     if not info.members:
         return
     for each in info.members:
@@ -219,6 +243,12 @@ def _log(run: Run, info: ModelInfo, partial: Path, work: Path) -> None:
     score, where = found["validation_score"], "out of fold" if info.cross_validated else "on validation"
     told = ", ".join(f"{name} {each.validation_score:.4f}" for name, each in info.fitted.items())
     print(f"{len(info.members)} nets: validation score {score.mean:.4f} ± {score.deviation:.4f}; {where}: {told}")
+
+
+def _latency(work: Path) -> dict[str, float]:
+    """Milliseconds of one answer, by how a model was made; empty where no smaller one was tried."""
+    file = work / LATENCY
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
 
 
 def _reference(table: pd.DataFrame, spec: TaskSpec) -> dict[str, dict[str, float]]:

@@ -7,7 +7,6 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +14,31 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
+from asking import requests_of, served
 from scipy.signal import resample_poly
+from serving_examples import run_all
 from workspaces import Workspace
 
 from components.lib.dataset import Dataset
 from components.lib.kinds.table import Row
 from components.lib.model_dir import Model
-from components.lib.spec import load_spec
-from serving.server import ask, serve
+from components.lib.outside import distance, nearer
+from components.lib.server import ask
+from serving.reference_data import REFUSED
 
 SAMPLES_A_SECOND = 250
 """Of the phantom's records; the tiny task takes 100."""
 
 
-@contextmanager
-def served(workspace: Workspace, name: str) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", workspace.store)
-        with serve(f"models:/{name}@champion") as address:
-            yield address
-
-
 @pytest.fixture(scope="module")
 def table(tiny_table: Workspace) -> Iterator[str]:
-    with served(tiny_table, "tiny_table") as address:
+    with served(tiny_table, "tiny_table", direct=False) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
 def ecg(tiny_ecg: Workspace) -> Iterator[str]:
-    with served(tiny_ecg, "tiny_ecg_synthetic") as address:
+    with served(tiny_ecg, "tiny_ecg_synthetic", direct=False) as address:
         yield address
 
 
@@ -55,15 +49,6 @@ def evaluated(workspace: Workspace) -> pd.DataFrame:
     samples, _ = Dataset(workspace.path / "data/cleaned").select("test", [])
     assert list(predicted["sample_id"]) == list(samples["sample_id"])
     return predicted.merge(sources, on="sample_id", how="left", validate="one_to_one")
-
-
-def requests_of(workspace: Workspace, samples: pd.DataFrame) -> dict[str, list[Any]]:
-    """The samples as a caller would send them: column to values."""
-    spec = load_spec(workspace.path / "task.yaml")
-    load = spec.source.opener(workspace.path / spec.source.path, spec.inputs)
-    ((name, kind),) = spec.inputs.items()
-    rows = [kind.to_request(name, load(s.file, int(s.row))) for s in samples.itertuples()]
-    return {column: [row[column] for row in rows] for column in rows[0]}
 
 
 def refused(url: str, body: dict[str, Any] | str) -> str:
@@ -143,6 +128,42 @@ def test_a_misspelt_column_is_named_as_missing(table: str) -> None:
     message = refused(table, {"dataframe_records": [person]})
     assert "missing" in message
     assert "'bmi'" in message
+
+
+@pytest.mark.parametrize(("row", "sentence"), REFUSED["table"])
+def test_what_the_page_says_of_tables_is_so(table: str, row: dict[str, Any], sentence: str) -> None:
+    assert sentence in refused(table, {"dataframe_records": [row]})
+
+
+def test_the_examples_of_the_page_for_tables(table: str, tmp_path: Path) -> None:
+    assert run_all("An input of `kind: table`", table, tmp_path) == 1
+
+
+def test_a_threshold_is_refused_where_nothing_is_decided_by_one(table: str, ecg: str) -> None:
+    body = {"dataframe_records": [PERSON], "params": {"threshold": 0.5}}
+    assert refused(table, body).endswith("params, threshold: the model decides by none; leave it out")
+    assert "the model decides by none" in refused(ecg, {"inputs": {"ecg": ["bm8="]}, "params": {"threshold": 0.5}})
+
+
+def test_a_row_of_a_table_that_cannot_be_does_not_spoil_the_others(table: str) -> None:
+    rows = [{**PERSON, "age": 17}, PERSON]
+    body = {"dataframe_records": rows, "params": {"on_error": "row"}}
+    bad, good = requests.post(f"{table}/invocations", json=body, timeout=30).json()["predictions"]
+    assert bad == {**dict.fromkeys(good), "error": "column age: outside its range, 18 to 110"}
+    (alone,) = ask(table, {column: [value] for column, value in PERSON.items()})
+    assert good == {**alone, "error": None}
+
+
+def test_how_far_out_a_row_lies_is_told(table: str, tiny_table: Workspace) -> None:
+    far = {**PERSON, "bmi": 90.0, "glucose": 400}
+    rows = ask(table, {column: [PERSON[column], far[column]] for column in PERSON})
+    model = Model(tiny_table.path / "data/model")
+    kind, fitted = model.info.inputs["record"], model.info.fitted_inputs["record"]
+    cleaned = np.stack([kind.clean(Row(row)).array for row in (PERSON, far)])
+    outside = model.info.outside["record"]
+    expected = nearer(distance(kind.summary(cleaned, fitted), outside), outside)
+    assert np.allclose([row["outside"] for row in rows], expected, rtol=0, atol=1e-9)
+    assert rows[1]["warnings"] == "record: farther out than every training sample"
 
 
 def test_no_row_is_a_400(table: str) -> None:
@@ -254,3 +275,34 @@ def test_a_packed_header_without_its_signal_is_a_400(ecg: str, tiny_ecg: Workspa
     header = packed(tiny_ecg.path / "data/raw", evaluated(tiny_ecg)["file"].iloc[0], ".hea", ".atr")
     message = refused(ecg, {"dataframe_records": [{"ecg": header}]})
     assert "row 0, column 'ecg': expected the signal files that the header names in the ZIP, found 1 missing" in message
+
+
+@pytest.mark.parametrize(("row", "sentence"), REFUSED["signal"])
+def test_what_the_page_says_of_signals_is_so(ecg: str, row: dict[str, Any], sentence: str) -> None:
+    assert sentence in refused(ecg, {"dataframe_records": [row]})
+
+
+def test_the_examples_of_the_page_for_signals(ecg: str, tiny_ecg: Workspace, tmp_path: Path) -> None:
+    source = evaluated(tiny_ecg)["file"].iloc[0]
+    for suffix in (".hea", ".dat"):
+        content = (tiny_ecg.path / "data/raw" / f"{source}{suffix}").read_bytes()
+        renamed = content.replace(Path(source).name.encode(), b"record") if suffix == ".hea" else content
+        (tmp_path / f"record{suffix}").write_bytes(renamed)
+    np.save(tmp_path / "trace.npy", np.sin(np.arange(500) / 11)[:, None] * (0.5, 1.0))
+    assert run_all("An input of `kind: signal`", ecg, tmp_path) == 2
+
+
+def test_signals_go_as_columns_too(ecg: str, tiny_ecg: Workspace) -> None:
+    samples = evaluated(tiny_ecg).head(2)
+    packed_whole = [packed(tiny_ecg.path / "data/raw", file, ".hea", ".dat") for file in samples["file"]]
+    for signals in (requests_of(tiny_ecg, samples)["ecg"], packed_whole):
+        response = requests.post(f"{ecg}/invocations", json={"inputs": {"ecg": signals}}, timeout=30)
+        assert response.status_code == 200, response.text
+        assert response.json()["predictions"] == ask(ecg, {"ecg": signals})
+
+
+def test_the_map_of_a_trace_is_a_png(ecg: str, tiny_ecg: Workspace) -> None:
+    _, arrays = Dataset(tiny_ecg.path / "data/cleaned").select("test", ["ecg"])
+    body = {"dataframe_records": [{"ecg": arrays["ecg"][0].tolist()}], "params": {"explain": True}}
+    (row,) = requests.post(f"{ecg}/invocations", json=body, timeout=30).json()["predictions"]
+    assert base64.b64decode(row["map"], validate=True).startswith(b"\x89PNG")

@@ -11,18 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
+from asking import served
 from workspaces import Workspace
 
 from components.lib.model_dir import Model
-from serving.server import ask, serve
+from components.lib.server import ask
 
 
 @pytest.fixture(scope="module")
 def url(tiny: Workspace) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", tiny.store)
-        with serve("models:/tiny_synthetic@champion") as address:
-            yield address
+    with served(tiny, "tiny_synthetic", direct=False) as address:
+        yield address
 
 
 def _films(tiny: Workspace) -> pd.DataFrame:
@@ -68,7 +67,7 @@ def test_a_jpeg_and_a_data_uri_are_answered(url: str, tiny: Workspace) -> None:
     [
         (base64.b64encode(b"no picture").decode(), "row 0, column 'image': unreadable"),
         ("%%%", "row 0, column 'image': is no valid base64"),
-        ("", "row 0, column 'image': expected a PNG or JPEG file as a base64 string"),
+        ("", "row 0, column 'image': expected a PNG, JPEG, TIFF, BMP or DICOM file as a base64 string"),
         (base64.b64encode(cv2.imencode(".png", np.zeros((9, 9), np.uint8))[1].tobytes()).decode(), "blank"),
     ],
 )

@@ -30,7 +30,7 @@ class Classes(TargetKind, ABC):
     """Names of the classes, as the raw data spell them."""
 
     train_settings: ClassVar[frozenset[str]] = frozenset(
-        {"label_smoothing", "class_weights", "loss", "focal_gamma", "coverage"}
+        {"label_smoothing", "class_weights", "loss", "focal_gamma", "coverage", "distil_temperature"}
     )
     chance: ClassVar[tuple[str, float]] = ("auc", 0.5)
     comparable: ClassVar[tuple[str, ...]] = ("auc", "average_precision", "brier")

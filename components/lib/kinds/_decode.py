@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from components.lib.errors import Unusable
-from components.lib.kinds._headers import CUT_OFF, Header, header
+from components.lib.kinds._headers import CUT_OFF, Header, alone, header
 from components.lib.kinds.base import Array
 
 MOST_PIXELS = 100_000_000
@@ -29,6 +29,8 @@ SHORTEST_SIDE, LONGEST_SIDE = 4, 65535
 # TIFF's colour spaces that OpenCV brings to grey or RGB: white is 0, black is 0, RGB, palette, CMYK, YCbCr.
 PHOTOMETRICS = range(7)
 MASK = 4
+PIECE = 1 << 18
+"""Values that are put on black at a time."""
 BARE_DICOM = (b"\x02\0", b"\x08\0")
 """How a DICOM file without its preamble begins, as some old archives keep them."""
 
@@ -36,14 +38,15 @@ BARE_DICOM = (b"\x02\0", b"\x08\0")
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
-def decode(raw: bytes) -> Array:
+def decode(raw: bytes, frame: int | None = None) -> Array:
     """An encoded picture as (H, W) grey or (H, W, 3) RGB, uint8 or uint16, upright, on black.
 
     Args:
         raw: a whole file: PNG, JPEG, TIFF, BMP or DICOM.
+        frame: which frame of a DICOM file, or page of a TIFF, from 1; None: the file must hold one picture.
 
     Raises:
-        Unusable: with the reason in one line, free of values and names.
+        Unusable: with the reason in one line, free of values and names; SeveralPictures, where nobody said which one.
     """
     if not raw:
         raise Unusable("unreadable: the file is empty")
@@ -51,7 +54,9 @@ def decode(raw: bytes) -> Array:
         from components.lib.kinds import _dicom  # loads pydicom, which no other picture needs
 
         if _dicom.is_dicom(raw):
-            return np.asarray(_dicom.pixels(raw))
+            return np.asarray(_dicom.pixels(raw, frame))
+    if frame is not None:
+        raw = alone(raw, frame)
     told = header(raw)
     check_size(told.height, told.width)
     if told.height * told.width > MOST_PER_BYTE * len(raw):
@@ -91,8 +96,11 @@ def on_black(pixels: Array) -> Array:
     opaque = np.iinfo(pixels.dtype).max
     if (alpha == opaque).all():
         return colours
-    rounded = (colours.astype(np.uint32) * alpha + opaque // 2) // opaque
-    composited: Array = rounded.astype(pixels.dtype)
+    composited = np.empty_like(colours)
+    rows = max(1, PIECE // colours[0].size)  # at a time: numbers of 32 bits take much room
+    for start in range(0, len(colours), rows):
+        piece = slice(start, start + rows)
+        composited[piece] = (colours[piece].astype(np.uint32) * alpha[piece] + opaque // 2) // opaque
     return composited
 
 

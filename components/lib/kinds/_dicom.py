@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.lib.errors import Unusable
+from components.lib.errors import SeveralPictures, Unusable
 from components.lib.kinds._dicom_grey import shown
+from components.lib.kinds._headers import check_frame
 
 LARGEST = 1 << 27
-"""Values (rows × columns × colours × frames) that a file may hold."""
+"""Values (rows × columns × colours) that a picture may hold."""
 PICTURE_TAGS = (
     "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration",
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit",
@@ -40,6 +41,8 @@ PICTURE_TAGS = (
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 DEFLATED = "1.2.840.10008.1.2.1.99"
+PIECE = 1 << 16
+"""Bytes of a deflated file that are unpacked at a time, only to count them."""
 _lock = threading.Lock()
 _inside: list[warnings.catch_warnings[None]] = []
 _depth = 0
@@ -54,21 +57,23 @@ def is_dicom(raw: bytes) -> bool:
     return known_group and len(raw) > 16 and (explicit or int.from_bytes(raw[4:8], "little") < min(len(raw), 1024))
 
 
-def pixels(raw: bytes) -> NDArray[Any]:
-    """The one picture of a DICOM file, as a screen would show it: light is high, colours are RGB.
+def pixels(raw: bytes, frame: int | None = None) -> NDArray[Any]:
+    """One picture of a DICOM file, as a screen would show it: light is high, colours are RGB.
 
     Args:
         raw: the file.
+        frame: which of its frames, from 1; None: it must hold one.
 
     Returns:
         (H, W) uint8 where the file says how to show it or holds at most 8 bits, else (H, W) uint16; or (H, W, 3) uint8.
 
     Raises:
-        Unusable: several frames, no pixels, too many, cut off, damaged, or encoded in a way that isn't read.
+        Unusable: several frames and none of them meant, no such frame, no pixels, too many, cut off, damaged, or
+            encoded in a way that isn't read.
     """
     with only_unusable():
         dataset = parsed(raw, PICTURE_TAGS)
-        stored, photometric = decoded(dataset)
+        stored, photometric = decoded(dataset, frame)
         if photometric.startswith("MONOCHROME"):
             return shown(stored, dataset)
         if photometric == "PALETTE COLOR":
@@ -116,15 +121,21 @@ def parsed(raw: bytes, tags: Collection[str], *, stop_before_pixels: bool = Fals
     return dataset
 
 
-def decoded(dataset: Any) -> tuple[NDArray[Any], str]:
-    """The stored pixels of a file with one frame, (H, W) or (H, W, 3), and their photometric interpretation.
+def decoded(dataset: Any, frame: int | None = None) -> tuple[NDArray[Any], str]:
+    """The stored pixels of one frame, (H, W) or (H, W, 3), and their photometric interpretation.
+
+    Args:
+        dataset: of several frames, it keeps what it says of this one alone.
+        frame: which one, from 1; None: the file must hold one.
 
     Raises:
         Unusable: with the reason; else whatever pydicom runs into.
     """
     from pydicom.pixels import get_decoder
 
-    _check_size(dataset)
+    _check_size(dataset, frame)
+    index = (frame or 1) - 1
+    _keep_groups(dataset, index)
     syntax = dataset.file_meta.TransferSyntaxUID
     try:
         decoder = get_decoder(syntax)
@@ -135,7 +146,7 @@ def decoded(dataset: Any) -> tuple[NDArray[Any], str]:
     if syntax == JPEG_EXTENDED and int(dataset.get("BitsStored") or 0) > 8:
         raise Unusable("unreadable: lossy JPEG of 12 bits needs a decoder that is not installed: pylibjpeg-libjpeg")
     if syntax.is_encapsulated:
-        _check_frame(dataset)
+        _check_frame(dataset, index)
     bits, width = int(dataset.get("BitsStored") or 0), int(dataset.get("BitsAllocated") or 0)
     top = int(dataset.get("HighBit", bits - 1) or 0)
     # Before 2014 the stored bits could lie above others, which held overlays.
@@ -143,10 +154,10 @@ def decoded(dataset: Any) -> tuple[NDArray[Any], str]:
     options: dict[str, Any] = {"correct_unused_bits": False} if shifted else {}
     plugin = _plugin(decoder, dataset, bits)
     if plugin == "gdcm":
-        stored, photometric = _apart(dataset)
+        stored, photometric = _apart(dataset, index)
     else:
         stored, told = decoder.as_array(
-            dataset, index=0, decoding_plugin=plugin, allow_excess_frames=False, **options
+            dataset, index=index, decoding_plugin=plugin, allow_excess_frames=False, **options
         )  # fmt: skip
         photometric = str(told["photometric_interpretation"])
     stored = np.asarray(stored)
@@ -156,7 +167,7 @@ def decoded(dataset: Any) -> tuple[NDArray[Any], str]:
     return stored, photometric.replace("PALETTE_COLOR", "PALETTE COLOR")
 
 
-def _apart(dataset: Any) -> tuple[NDArray[Any], str]:
+def _apart(dataset: Any, index: int) -> tuple[NDArray[Any], str]:
     """What GDCM alone decodes, in a process of its own."""
     from components.lib.kinds._gdcm import decode
 
@@ -164,13 +175,14 @@ def _apart(dataset: Any) -> tuple[NDArray[Any], str]:
         "syntax": str(dataset.file_meta.TransferSyntaxUID), "rows": int(dataset.Rows), "columns": int(dataset.Columns),
         "samples_per_pixel": int(dataset.get("SamplesPerPixel") or 1), "bits_allocated": int(dataset.BitsAllocated),
         "bits_stored": int(dataset.BitsStored), "pixel_representation": int(dataset.PixelRepresentation),
-        "photometric_interpretation": str(dataset.PhotometricInterpretation), "number_of_frames": 1,
+        "photometric_interpretation": str(dataset.PhotometricInterpretation), "index": index,
+        "number_of_frames": int(dataset.get("NumberOfFrames") or 1),
         "planar_configuration": int(dataset.get("PlanarConfiguration") or 0),
     }  # fmt: skip
     return decode(bytes(dataset.PixelData), options)
 
 
-def _check_size(dataset: Any) -> None:
+def _check_size(dataset: Any, frame: int | None) -> None:
     held = [name for name in PIXELS if name in dataset]
     if not held or not dataset[held[0]].value:
         raise Unusable("no pixels: a DICOM file without a picture")
@@ -178,18 +190,36 @@ def _check_size(dataset: Any) -> None:
     frames, colours = int(dataset.get("NumberOfFrames") or 1), int(dataset.get("SamplesPerPixel") or 1)
     if rows < 1 or columns < 1:
         raise Unusable("no pixels: a DICOM picture without rows or columns")
-    if rows * columns * frames * colours > LARGEST:
+    if rows * columns * colours > LARGEST:
         raise Unusable(f"too large: a DICOM picture of more than {LARGEST >> 20} million values")
-    if frames > 1:
-        raise Unusable("several frames: a DICOM file with one picture is taken")
+    if frame is not None:
+        check_frame(frame, max(1, frames))
+    elif frames > 1:
+        raise SeveralPictures("several frames: a DICOM file with one picture is taken", frames)
 
 
-def _check_frame(dataset: Any) -> None:
+def _keep_groups(dataset: Any, index: int) -> None:
+    """Of what an enhanced file says frame by frame (PS3.3 C.7.6.16), keep what it says of this one."""
+    groups = dataset.get("PerFrameFunctionalGroupsSequence")
+    if not groups or index == 0:  # who reads the groups takes the first
+        return
+    if index >= len(groups):
+        raise Unusable("unreadable: the DICOM file is cut off or damaged")
+    dataset.PerFrameFunctionalGroupsSequence = [groups[index]]
+
+
+def _check_frame(dataset: Any, index: int) -> None:
     """Refuse a codestream that is not as its header states, before a decoder makes room for it: decoders in C++ make
     room for what the stream says."""
     from pydicom.encaps import get_frame
 
-    told = _codestream(get_frame(dataset.PixelData, 0, number_of_frames=1))
+    offsets = [dataset.get(name) for name in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")]
+    told = _codestream(
+        get_frame(
+            dataset.PixelData, index, number_of_frames=int(dataset.get("NumberOfFrames") or 1),
+            extended_offsets=tuple(offsets) if all(offsets) else None,
+        )
+    )  # fmt: skip
     if told is None:
         if "RLE" not in dataset.file_meta.TransferSyntaxUID.name:
             raise Unusable("unreadable: the DICOM file is cut off or damaged")
@@ -246,9 +276,13 @@ def _named(syntax: Any) -> str:
 def _check_deflated(raw: bytes) -> None:
     """Refuse a deflated file that unpacks to gigabytes."""
     length = int.from_bytes(raw[140:144], "little")  # of the file meta group, which its first element states
-    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
-    unpacker.decompress(raw[144 + length :], 2 * LARGEST)
-    if unpacker.unconsumed_tail or raw[132:140] != b"\x02\x00\x00\x00UL\x04\x00":
+    unpacker, unpacked = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    for start in range(144 + length, len(raw), PIECE):
+        piece = raw[start : start + PIECE]
+        while piece and unpacked <= 2 * LARGEST and not unpacker.eof:  # a byte of padding may stand behind it
+            unpacked += len(unpacker.decompress(piece, PIECE))
+            piece = unpacker.unconsumed_tail
+    if unpacked > 2 * LARGEST or raw[132:140] != b"\x02\x00\x00\x00UL\x04\x00":
         raise Unusable("too large: a deflated DICOM file that unpacks to more than is read")
 
 

@@ -30,7 +30,7 @@ def decode(content: bytes, options: dict[str, Any]) -> tuple[NDArray[Any], str]:
 
     Args:
         content: the encapsulated pixel data.
-        options: pydicom's pixel options as plain values, and `syntax`, the transfer syntax.
+        options: pydicom's pixel options as plain values, `syntax`, the transfer syntax, and `index`, of the frame.
 
     Raises:
         ValueError: GDCM can't, or didn't survive it.
@@ -90,7 +90,7 @@ def _serve() -> None:
         try:
             options = json.loads(head)
             decoder = get_decoder(options.pop("syntax"))
-            stored, told = decoder.as_array(content, index=0, decoding_plugin="gdcm", **options)
+            stored, told = decoder.as_array(content, decoding_plugin="gdcm", **options)
             file = io.BytesIO()
             np.save(file, stored, allow_pickle=False)
             _send(answers, str(told["photometric_interpretation"]).encode(), file.getvalue())

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components.lib.errors import Unusable
+from components.lib.errors import SeveralPictures, Unusable
 
 CUT_OFF = "unreadable: cut off or damaged"
 SEVERAL = "several pictures in one file; one is expected"
@@ -29,6 +29,7 @@ NOT_READ = {
 WIDTH, HEIGHT, PHOTOMETRIC, ORIENTATION, SAMPLES, EXTRA_SAMPLES = 256, 257, 262, 274, 277, 338
 VALUES = {1: "B", 3: "H", 4: "I", 16: "Q"}
 MOST_TAGS = 4096
+MOST_PAGES = 10_000
 DAMAGE = (struct.error, IndexError, KeyError, OverflowError)
 """What reading a damaged header raises."""
 NUMBER_OF_IMAGES = 0xB001
@@ -124,7 +125,7 @@ def _jpeg(raw: bytes) -> Header:
 def _tiff(raw: bytes) -> Header:
     tags, further = directory(raw)
     if further:
-        raise Unusable(SEVERAL)
+        raise SeveralPictures(SEVERAL, _counted(raw))
     return Header(
         "TIFF", tags[HEIGHT], tags[WIDTH], _valid(tags.get(ORIENTATION, 1)), tags.get(PHOTOMETRIC, 1),
         tags.get(SAMPLES, 1), premultiplied=tags.get(EXTRA_SAMPLES) == 1,
@@ -144,9 +145,7 @@ def _bmp(raw: bytes) -> Header:
 
 def directory(raw: bytes) -> tuple[dict[int, int], int]:
     """The first value of every tag of a TIFF's first directory that holds whole numbers, and where the next begins."""
-    end = "<" if raw[:2] == b"II" else ">"
-    big = raw[2:4] in (b"+\0", b"\0+")
-    count_form, entry_form, place_form, width = ("Q", "HHQ", "Q", 8) if big else ("H", "HHI", "I", 4)
+    end, count_form, entry_form, place_form, width = _forms(raw)
     (place,) = struct.unpack_from(end + place_form, raw, width)
     (count,) = struct.unpack_from(end + count_form, raw, place)
     if count > MOST_TAGS:
@@ -165,6 +164,73 @@ def directory(raw: bytes) -> tuple[dict[int, int], int]:
         place += width
     (further,) = struct.unpack_from(end + place_form, raw, place)
     return tags, further
+
+
+def pages(raw: bytes) -> list[tuple[int, int]]:
+    """Of every page of a TIFF, where its directory begins, and where in that stands the place of the next one.
+
+    Raises:
+        Unusable: the directories are damaged, lead to each other for ever, or are more than `MOST_PAGES`.
+    """
+    found: list[tuple[int, int]] = []
+    try:
+        end, count_form, entry_form, place_form, width = _forms(raw)
+        (place,) = struct.unpack_from(end + place_form, raw, width)
+        while place:
+            (count,) = struct.unpack_from(end + count_form, raw, place)
+            link = place + struct.calcsize(end + count_form) + count * (struct.calcsize(end + entry_form) + width)
+            found.append((place, link))
+            if len(found) > MOST_PAGES:  # also where they go round in a circle
+                raise Unusable(f"unreadable: a TIFF of more than {MOST_PAGES} pages, or a damaged one")
+            (place,) = struct.unpack_from(end + place_form, raw, link)
+    except DAMAGE:
+        raise Unusable(CUT_OFF) from None
+    return found
+
+
+def alone(raw: bytes, number: int) -> bytes:
+    """The file with that picture (from 1) as its only one: a TIFF's bytes, but for what leads to its other pages.
+
+    Raises:
+        Unusable: there is no such picture, or as `pages`.
+    """
+    found = pages(raw) if raw.startswith(TIFFS) else []
+    check_frame(number, max(1, len(found)))
+    if len(found) < 2:
+        return raw
+    place, link = found[number - 1]
+    end, _, _, place_form, width = _forms(raw)
+    copy = bytearray(raw)
+    struct.pack_into(end + place_form, copy, width, place)
+    struct.pack_into(end + place_form, copy, link, 0)
+    return bytes(copy)
+
+
+def check_frame(number: int, count: int) -> None:
+    """Refuse a frame or page that a file hasn't got.
+
+    Raises:
+        Unusable: with what it has.
+    """
+    if not 1 <= number <= count:
+        held = "one picture" if count == 1 else f"{count} pictures, 1 to {count}"
+        raise Unusable(f"no picture {number} in the file: it holds {held}")
+
+
+def _counted(raw: bytes) -> int:
+    """How many pages a TIFF has; 0 where those behind the first one are damaged."""
+    try:
+        return len(pages(raw))
+    except Unusable:
+        return 0
+
+
+def _forms(raw: bytes) -> tuple[str, str, str, str, int]:
+    """How a TIFF writes numbers, for `struct`: its byte order, a count of tags, a tag's head, a place; and the bytes of
+    a place."""
+    end = "<" if raw[:2] == b"II" else ">"
+    big = raw[2:4] in (b"+\0", b"\0+")
+    return (end, "Q", "HHQ", "Q", 8) if big else (end, "H", "HHI", "I", 4)
 
 
 def _first_tags(block: bytes) -> Mapping[int, int]:

@@ -6,7 +6,9 @@ at three scales, whose ratio is the slope of the power spectrum (Field 1987, doi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -51,6 +53,7 @@ LEAST_ENERGY = 1e-4
 """Mean square differences below this are noise of the eighth bit."""
 # Rec. 601, as OpenCV and the clean step have it.
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+LEVELS = np.arange(256) / 255
 
 
 def words(channels: int) -> Mapping[str, tuple[str, str]]:
@@ -60,7 +63,9 @@ def words(channels: int) -> Mapping[str, tuple[str, str]]:
 
 def summary(cleaned: NDArray[np.uint8]) -> Floats:
     """Figures (N, len(words)) of pictures (N, H, W, C) uint8, each by its picture alone; shares of 1, or log10."""
-    at_once = max(1, MOST_NUMBERS // max(1, int(np.prod(cleaned.shape[1:]))))
+    at_once = max(1, MOST_NUMBERS // max(1, math.prod(cleaned.shape[1:])))
+    if 0 < len(cleaned) <= at_once:
+        return _summary(np.asarray(cleaned))
     starts = range(0, len(cleaned), at_once)
     pieces = [_summary(np.asarray(cleaned[start : start + at_once])) for start in starts]
     return np.concatenate([np.zeros((0, len(words(cleaned.shape[3])))), *pieces])
@@ -70,10 +75,15 @@ def _summary(pictures: NDArray[np.uint8]) -> Floats:
     colour = pictures.shape[3] == 3
     grey = np.rint(pictures @ LUMINANCE).astype(np.uint8) if colour else pictures[..., 0]
     scaled = grey.astype(np.float32) / np.float32(255)
-    columns = {**_histogram(grey), **_regions(scaled), "symmetry": _symmetry(scaled), **_texture(scaled)}
+    small = _reduced(scaled, 16)
+    columns = {**_histogram(grey), **_regions(scaled), "symmetry": _symmetry(small), **_texture(scaled, small)}
     if colour:
         columns |= _colours(pictures)
-    return np.stack([np.asarray(columns[name], np.float64) for name in words(pictures.shape[3])], axis=1)
+    # One request is one picture, and a server has no time for np.stack of many arrays of one number.
+    figures = np.empty((len(pictures), len(columns)))
+    for place, name in enumerate(words(pictures.shape[3])):
+        figures[:, place] = columns[name]
+    return figures
 
 
 def _histogram(grey: NDArray[np.uint8]) -> dict[str, Any]:
@@ -82,14 +92,13 @@ def _histogram(grey: NDArray[np.uint8]) -> dict[str, Any]:
     cells = grey.reshape(count, -1) + 256 * np.arange(count, dtype=np.int64)[:, None]
     counts = np.bincount(cells.ravel(), minlength=256 * count).reshape(count, 256)
     shares = counts / pixels
-    levels = np.arange(256) / 255
-    mean = shares @ levels
+    mean = shares @ LEVELS
     reached = np.cumsum(counts, axis=1) / pixels
     dark, middle, light = ((reached < share).sum(axis=1) / 255 for share in (0.05, 0.5, 0.95))
     coarse = shares.reshape(count, 32, 8).sum(axis=2)
     entropy = -(coarse * np.log2(np.where(coarse > 0, coarse, 1))).sum(axis=1) / 5
     return {
-        "mean": mean, "spread": np.sqrt(np.maximum(shares @ levels**2 - mean**2, 0)),
+        "mean": mean, "spread": np.sqrt(np.maximum(shares @ LEVELS**2 - mean**2, 0)),
         "dark": dark, "middle": middle, "light": light, "entropy": entropy,
         # Of the root, small shares count: a marker is one.
         "black": np.sqrt(reached[:, BLACK]), "white": np.sqrt(1 - reached[:, WHITE - 1]),
@@ -99,39 +108,54 @@ def _histogram(grey: NDArray[np.uint8]) -> dict[str, Any]:
 def _regions(scaled: NDArray[np.float32]) -> dict[str, Any]:
     """How much lighter each region at the border is than the whole."""
     means = _reduced(scaled, 3).reshape(len(scaled), -1)
-    above = means - scaled.mean(axis=(1, 2), dtype=np.float64)[:, None]
+    above = means - _mean(scaled)[:, None]
     return {name.replace(" ", "_"): above[:, place] for place, name in enumerate(REGIONS) if name}
 
 
-def _symmetry(scaled: NDArray[np.float32]) -> Floats:
+def _symmetry(small: Floats) -> Floats:
     """Correlation of a picture with its mirror image; 0 where it has one grey value."""
-    small = _reduced(scaled, 16)
-    centred = small - small.mean(axis=(1, 2), keepdims=True)
+    centred = small - _mean(small)[:, None, None]
     energy = (centred**2).sum(axis=(1, 2))
     alike = (centred * centred[:, :, ::-1]).sum(axis=(1, 2))
     return np.asarray(np.divide(alike, energy, out=np.zeros_like(alike), where=energy > 1e-9), np.float64)
 
 
-def _texture(scaled: NDArray[np.float32]) -> dict[str, Any]:
-    across, down = np.diff(scaled, axis=2), np.diff(scaled, axis=1)
+def _texture(scaled: NDArray[np.float32], small: Floats) -> dict[str, Any]:
+    across, down = _across(scaled), _down(scaled)
     energies = [_energy(across), _energy(down)]
     strong = (np.abs(across[:, :-1]) > EDGE) | (np.abs(down[:, :, :-1]) > EDGE)
     bent = across[:, 1:-1, 1:] - across[:, 1:-1, :-1] + down[:, 1:, 1:-1] - down[:, :-1, 1:-1]
     return {
-        "fine": _log(sum(energies)), "medium": _log(_differences(scaled, 16)), "coarse": _log(_differences(scaled, 8)),
-        "direction": _log(energies[0]) - _log(energies[1]), "edges": np.sqrt(strong.mean(axis=(1, 2))),
+        "fine": _log(sum(energies)), "medium": _log(_differences(small)),
+        "coarse": _log(_differences(_reduced(scaled, 8))), "direction": _log(energies[0]) - _log(energies[1]),
+        "edges": np.sqrt(_mean(strong)),
         "roughness": _log(_energy(bent)),
     }  # fmt: skip
 
 
-def _differences(scaled: NDArray[np.float32], places: int) -> Floats:
-    """Energy of the differences between neighbouring places, so many across."""
-    small = _reduced(scaled, places)
-    return _energy(np.diff(small, axis=2)) + _energy(np.diff(small, axis=1))
+def _differences(small: Floats) -> Floats:
+    """Energy of the differences between neighbouring places."""
+    return _energy(_across(small)) + _energy(_down(small))
+
+
+def _across(values: NDArray[Any]) -> NDArray[Any]:
+    """From each place to its right neighbour; np.diff, without its questions."""
+    return np.asarray(values[:, :, 1:] - values[:, :, :-1])
+
+
+def _down(values: NDArray[Any]) -> NDArray[Any]:
+    """From each place to the one below."""
+    return np.asarray(values[:, 1:] - values[:, :-1])
 
 
 def _energy(values: NDArray[np.floating]) -> Floats:
-    return np.asarray(np.square(values).mean(axis=(1, 2), dtype=np.float64))
+    return _mean(np.square(values))
+
+
+def _mean(values: NDArray[Any]) -> Floats:
+    """Of each picture; values.mean(axis=(1, 2), dtype=np.float64), without its questions."""
+    total = np.add.reduce(values, axis=(1, 2), dtype=np.float64)
+    return np.asarray(total / (values.shape[1] * values.shape[2]), np.float64)
 
 
 def _log(energy: Any) -> Floats:
@@ -149,9 +173,14 @@ def _reduced(scaled: NDArray[np.float32], places: int) -> Floats:
     """Means over so many places across and down, or over every pixel where there are fewer: (N, h, w)."""
     values: NDArray[Any] = scaled
     for axis in (1, 2):
-        side = scaled.shape[axis]
-        edges = np.arange(min(places, side)) * side // min(places, side)
-        widths = np.diff(np.append(edges, side)).astype(np.float64)
+        edges, widths = _cut(scaled.shape[axis], places)
         sums = np.add.reduceat(values, edges, axis=axis, dtype=np.float64)
         values = sums / (widths[:, None] if axis == 1 else widths)
     return np.asarray(values, np.float64)
+
+
+@cache
+def _cut(side: int, places: int) -> tuple[NDArray[np.intp], Floats]:
+    """Where the places begin along a side, and how wide they are, pixels. Sides are few: those of the kind's size."""
+    edges = np.arange(min(places, side)) * side // min(places, side)
+    return edges, np.diff(np.append(edges, side)).astype(np.float64)

@@ -31,6 +31,7 @@ class Binary(Classes):
     """The two classes: first the negative, then the positive."""
 
     train_settings: ClassVar[frozenset[str]] = Classes.train_settings | {"threshold"}
+    takes_threshold: ClassVar[bool] = True
 
     @property
     def units(self) -> int:
@@ -246,3 +247,13 @@ class Binary(Classes):
     @property
     def answer_types(self) -> Mapping[str, str]:
         return {"probability": "double", "label": "string", "threshold": "double", **conformal.SET_TYPES}
+
+    @property
+    def answer_meanings(self) -> Mapping[str, str]:
+        negative, positive = self.classes
+        return {
+            "probability": f"calibrated probability of {positive}",
+            "label": f"{positive} from the threshold on, else {negative}",
+            "threshold": "what the label is decided by: fitted on validation, or asked for",
+            **conformal.SET_MEANINGS,
+        }

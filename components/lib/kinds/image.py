@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -13,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from components.lib.errors import Unusable
-from components.lib.kinds import _image_corruptions, _image_summary
+from components.lib.errors import SeveralPictures, Unusable
+from components.lib.kinds import _image_corruptions, _image_requests, _image_summary
 from components.lib.kinds._decode import LONGEST_SIDE, SHORTEST_SIDE, check_size, decode, on_black
+from components.lib.kinds._eight_bits import eight_bits
 from components.lib.kinds._origin import ORIGIN, origin
 from components.lib.kinds.base import Array, Cleaned, Corruption, Explained, Fitted, InputKind, RequestColumn
 from components.lib.settings import Settings
@@ -26,12 +25,8 @@ if TYPE_CHECKING:
 Side = Annotated[int, Field(ge=8, le=2048)]
 Fraction = Annotated[float, Field(ge=0, le=0.5)]
 
-# OpenCV's order of colours, to RGB(A) and back.
-BLUE_FIRST = [2, 1, 0, 3]
 # A film whose grey values, on the 0..255 scale, spread less than this shows nothing.
 BLANK_SPREAD = 2.0
-# Grey values between these percentiles of a film of more than 8 bits fill the 0..255 scale.
-WINDOW_PERCENTILES = (0.5, 99.5)
 
 
 class ImagePolicy(Settings):
@@ -70,7 +65,7 @@ class Image(InputKind):
     noun: ClassVar[str] = "films"
     hides: ClassVar[bool] = True
     # For DICOM; every other format is OpenCV's.
-    serving_packages: ClassVar[tuple[str, ...]] = ("pillow", "pydicom", "python-gdcm")
+    serving_packages: ClassVar[tuple[str, ...]] = ("pillow", "pybase64", "pydicom", "python-gdcm")
     quality_ranges: ClassVar[Mapping[str, tuple[float, float]]] = {
         "mean": (0.0, 255.0),
         "spread": (BLANK_SPREAD, 128.0),
@@ -104,7 +99,7 @@ class Image(InputKind):
         if pixels.shape[2:] == (4,) and pixels.dtype in (np.uint8, np.uint16):
             pixels = on_black(pixels)
         bits = pixels.dtype.itemsize * 8
-        scaled = self._channels(_to_eight_bits(pixels))
+        scaled = self._channels(eight_bits(pixels))
         resized = self._resize(scaled)
         # Before resizing, since padding adds contrast; and after, since fine noise averages out.
         figures = self.figures(resized)
@@ -157,25 +152,19 @@ class Image(InputKind):
         return _image_corruptions.hide(np.asarray(cleaned), places)
 
     def request_columns(self, name: str) -> tuple[RequestColumn, ...]:
-        return (RequestColumn(name, "string", required=True, meaning="a PNG, JPEG, TIFF, BMP or DICOM file in base64"),)
+        return _image_requests.columns(name)
 
-    def from_request(self, name: str, row: Mapping[str, Any]) -> bytes:
-        """A base64 string, with or without a `data:` prefix, as the bytes of the file."""
-        value = row[name]
-        if not isinstance(value, str) or not value:
-            raise Unusable("expected a PNG or JPEG file as a base64 string")
-        text = "".join((value.partition(",")[2] if value.startswith("data:") else value).split())  # may be wrapped
+    def from_request(self, name: str, row: Mapping[str, Any]) -> bytes | Array:
+        return _image_requests.requested(name, row)
+
+    def clean_request(self, name: str, row: Mapping[str, Any]) -> Cleaned:
         try:
-            return base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
-            raise Unusable("is no valid base64; send the file's bytes, base64-encoded") from None
+            return super().clean_request(name, row)
+        except SeveralPictures as several:
+            raise Unusable(_image_requests.which(name, several)) from None
 
     def to_request(self, name: str, raw: bytes | Array) -> dict[str, Any]:
-        """The file in base64; an array as a PNG."""
-        if not isinstance(raw, bytes):
-            order = BLUE_FIRST[: raw.shape[2]] if raw.ndim == 3 and raw.shape[2] > 1 else None
-            raw = bytes(cv2.imencode(".png", raw if order is None else raw[..., order])[1])
-        return {name: base64.b64encode(raw).decode()}
+        return _image_requests.sent(name, raw)
 
     def random_layers(self, policy: Any, seed: int) -> Sequence[keras.layers.Layer]:
         import keras
@@ -267,24 +256,6 @@ def _moments(pixels: Array) -> tuple[float, float]:
     count, total = pixels.size, int(sum(cv2.sumElems(pixels)))
     squares = round(cv2.norm(pixels, cv2.NORM_L2SQR))  # whole, but for its last rounding
     return total / count, max(count * squares - total * total, 0) / (count * count)
-
-
-def _to_eight_bits(pixels: Array) -> NDArray[np.uint8]:
-    """Grey values on the 0..255 scale.
-
-    8-bit pictures stay as they are. 16-bit films use an unknown part of their range (10, 12, 14 bits), so the
-    0.5th to 99.5th percentile fill the scale.
-    """
-    if pixels.dtype == np.uint8:
-        return pixels
-    if pixels.dtype != np.uint16:
-        raise Unusable(f"unreadable: grey values of type {pixels.dtype}; uint8 or uint16 are read")
-    low, high = np.percentile(pixels, WINDOW_PERCENTILES)
-    if high <= low:
-        raise Unusable("blank: one grey value")
-    stretched = (pixels.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
-    result: NDArray[np.uint8] = np.clip(np.rint(stretched), 0, 255).astype(np.uint8)
-    return result
 
 
 def _scaled(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

@@ -247,6 +247,15 @@ class Multiclass(Classes):
             **conformal.SET_TYPES,
         }
 
+    @property
+    def answer_meanings(self) -> Mapping[str, str]:
+        return {
+            "probability": "calibrated probability of the label",
+            "label": "the most probable class",
+            **{f"probability_{name}": f"calibrated probability of {name}" for name in self.classes},
+            **conformal.SET_MEANINGS,
+        }
+
 
 def _name(metric: str, label: str) -> str:
     """Name of a class's metric: MLflow refuses some signs, and a point separates target and metric."""

@@ -279,6 +279,16 @@ class Regression(TargetKind):
     def answer_types(self) -> Mapping[str, str]:
         return {"prediction": "double", "low": "double", "high": "double"}
 
+    @property
+    def answer_meanings(self) -> Mapping[str, str]:
+        unit = f" in {self.unit}" if self.unit else ""
+        share = f"{self.coverage:.0%}"
+        return {
+            "prediction": f"the predicted number{unit}",
+            "low": f"lower end of the interval that holds {share} of the true numbers",
+            "high": "its upper end",
+        }
+
     def baselines(self, seed: int) -> dict[str, Any]:
         """Ridge regression, its penalty chosen by leaving one out, and gradient-boosted trees."""
         from sklearn.ensemble import HistGradientBoostingRegressor

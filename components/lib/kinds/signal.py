@@ -78,6 +78,7 @@ class Signal(InputKind):
         "rate": (5.0, HIGHEST_RATE),
     }
     serving_packages: ClassVar[tuple[str, ...]] = ("wfdb",)
+    map_packages: ClassVar[tuple[str, ...]] = ("matplotlib",)
     noun: ClassVar[str] = "traces"
 
     @model_validator(mode="after")

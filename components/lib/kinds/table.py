@@ -76,6 +76,7 @@ class Table(InputKind):
     quality_ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"missing": (0.0, 1.0)}
     equal_is_same: ClassVar[bool] = False
     noun: ClassVar[str] = "rows"
+    map_packages: ClassVar[tuple[str, ...]] = ("matplotlib",)
 
     @model_validator(mode="after")
     def _consistent(self) -> Table:

@@ -167,30 +167,44 @@ def names_below(folder: Place) -> list[str]:
     while plain or linked:
         # Links last and in order, so that a folder keeps its own name where it has one in here.
         below = plain.pop() if plain else linked.pop(0)
-        try:
-            told = (folder / below).stat()
-            if (told.st_dev, told.st_ino) in seen:
-                continue
-            seen.add((told.st_dev, told.st_ino))
-            with os.scandir(folder / below) as entries:
-                found = sorted((each for each in entries if not is_hidden(each.name)), key=lambda each: each.name)
-        except OSError as error:
-            raise DataError(
-                str(folder / below),
-                expected="a folder you may list",
-                found=os.strerror(error.errno or 0),
-                todo="change its owner or mode (ls -ld shows them), or move it out of source.path",
-            ) from None
-        for entry in found:
+        for entry in sorted(entries_of(folder / below, seen, "source.path"), key=lambda each: each.name):
             name = f"{below}/{entry.name}" if below else entry.name
-            if _is_folder(entry):
+            if is_folder(entry):
                 (linked if entry.is_symlink() else plain).append(name)
             else:
                 names.append(name)
     return names
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def entries_of(folder: Path, seen: set[tuple[int, int]], place: str) -> list[os.DirEntry[str]]:
+    """What lies in one folder and isn't hidden; nothing of one that was looked at before.
+
+    Args:
+        folder: on this machine.
+        seen: device and number of the folders that were looked at; this one is added.
+        place: what names the whole folder, for people.
+
+    Raises:
+        DataError: it can't be listed: nobody knows what is missing then.
+    """
+    try:
+        told = folder.stat()
+        if (told.st_dev, told.st_ino) in seen:
+            return []
+        seen.add((told.st_dev, told.st_ino))
+        with os.scandir(folder) as entries:
+            return [each for each in entries if not is_hidden(each.name)]
+    except OSError as error:
+        raise DataError(
+            str(folder),
+            expected="a folder you may list",
+            found=os.strerror(error.errno or 0),
+            todo=f"change its owner or mode (ls -ld shows them), or move it out of {place}",
+        ) from None
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or a link to one."""
     try:
         return entry.is_dir()
     except OSError:  # a link to itself, or into a folder that is closed: reading it will tell

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import subprocess
 import sys
@@ -131,32 +130,6 @@ def test_any_size_comes_out_in_the_stated_shape(height: int, width: int, kind: I
         assert low <= cleaned.quality[name] <= high, name
 
 
-@pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
-def test_a_request_is_base64(prefix: str) -> None:
-    content = encoded(film(0, 64))
-    text = prefix + base64.b64encode(content).decode()
-    wrapped = prefix + base64.encodebytes(content).decode()  # as `base64 FILE` prints it
-    assert GREY.from_request("image", {"image": text}) == GREY.from_request("image", {"image": wrapped}) == content
-
-
-@pytest.mark.parametrize(
-    ("value", "reason"),
-    [
-        (None, "as a base64 string"),
-        (3, "as a base64 string"),
-        ([1, 2], "as a base64 string"),
-        (b"bytes", "as a base64 string"),
-        ("", "as a base64 string"),
-        ("***", "no valid base64"),
-        ("abc", "no valid base64"),
-        ("Röntgen", "no valid base64"),
-    ],
-)
-def test_other_requests_are_told_what_is_wanted(value: object, reason: str) -> None:
-    with pytest.raises(Unusable, match=reason):
-        GREY.from_request("image", {"image": value})
-
-
 def test_the_network_gets_0_to_1() -> None:
     every = np.arange(256, dtype=np.uint8).reshape(256, 1, 1, 1)
     given_ = GREY.to_network(every, {})
@@ -189,11 +162,6 @@ def test_a_film_stands_alone_or_beside_its_map(kind: Image, raw: np.ndarray) -> 
     np.testing.assert_array_equal(both[:, : alone.shape[1]], alone)
     warm = both[:, -alone.shape[1] :].astype(int) - alone
     assert warm[10, 10, 2] > warm[-10, 10, 2]
-
-
-def test_an_array_is_asked_for_as_a_png() -> None:
-    request = GREY.to_request("image", RAMP)
-    np.testing.assert_array_equal(GREY.clean(GREY.from_request("image", request)).array, GREY.clean(RAMP).array)
 
 
 @pytest.mark.parametrize("wrong", [{"size": (4, 64)}, {"size": (64, 4096)}, {"channels": 2}, {"resize": "crop"}])

@@ -1,0 +1,140 @@
+"""A model becomes a version in the registry, and gets the alias its gates and golden cases earn it.
+
+One version per model: registering again changes nothing. Before an alias leads to a version, a real server of it is
+asked about some test samples (`golden`). Aliases: a version that fails a gate, or answers otherwise than evaluate
+measured, gets none and a tag that says why; the first one that passes is `champion`; later ones are `challenger`, until
+a person or `promote: auto` decides. Experiments (`dvc exp run`) register without an alias, so no server is asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from components.lib.errors import DataError
+from components.lib.model_dir import Model
+from components.lib.output import output
+from components.lib.places import Place
+from components.lib.registry import Registry, registered_name
+from components.lib.spec import TaskSpec
+from components.lib.tracking import Run, run_of
+from components.register.cases import Cases, cases_of
+from components.register.golden import asked
+
+CARD = "model_card.md"
+DIFFERS = "no alias: the served model answers otherwise than evaluate measured"
+
+
+def register(
+    raw: Place, dataset: Path, private: Path, model: Path, evaluation: Path, out: Path, spec: TaskSpec
+) -> None:
+    """Register the evaluated model.
+
+    Args:
+        raw: the raw data, on this machine or on a server: the golden cases are asked as they came.
+        dataset: what clean wrote: which samples are of the test split.
+        private: what ingest wrote: the way back to the files.
+        model: the model directory.
+        evaluation: what evaluate wrote; its model_card.md becomes the version's description and goes into it.
+        out: a directory with receipt.json: name, digest and gates. The version's number stays in the registry: it
+            differs from store to store, and equal work gives equal bytes. So do the milliseconds.
+        spec: the task.
+
+    Raises:
+        DataError: the evaluation is of another model or dataset, or has no model card; or there is no way back to the
+            raw data.
+        ServerError: the raw data lie on a server that fails.
+        ModelError: the version can't be served.
+    """
+    opened = Model(model)
+    verdict = _verdict(evaluation, opened)
+    card = evaluation / CARD
+    if not card.is_file():
+        raise DataError(
+            str(card),
+            expected="the model card that evaluate writes",
+            found="no such file",
+            todo="dvc repro evaluate",
+        )
+    name, run = registered_name(spec.task, synthetic=opened.info.synthetic), run_of(model, spec)
+    registry = Registry(run, name)
+    version = registry.find(opened.digest)
+    cases = None
+    if _undecided(registry, version):
+        cases = cases_of(raw, dataset, private, evaluation, opened.info, verdict["dataset_digest"], spec)
+    if version is None:
+        version = registry.add(opened, _tags(opened, verdict), card)
+    registry.describe(version, card.read_text(encoding="utf-8"))
+    answered = _ask(registry, version, run, cases) if cases else True
+    decision = _decide(registry, version, verdict, spec, answered=answered)
+    print(f"registered: {name} version {version}, {decision}")
+    passed = verdict["passed"] and registry.tags(version).get("decision") != DIFFERS
+    receipt = {"name": name, "model_digest": opened.digest, "passed": passed, "gates": verdict["gates"]}
+    with output(out, {"model": opened.digest, "evaluation": verdict}) as partial:
+        (partial / "receipt.json").write_text(json.dumps(receipt, indent=2) + "\n", encoding="utf-8")
+
+
+def _verdict(evaluation: Path, model: Model) -> dict[str, Any]:
+    """What evaluate found, of this very model."""
+    verdict: dict[str, Any] = json.loads((evaluation / "evaluation.json").read_text(encoding="utf-8"))
+    if verdict["model_digest"] != model.digest:
+        raise DataError(
+            str(evaluation),
+            expected=f"an evaluation of model {model.digest[:12]}",
+            found=f"one of {verdict['model_digest'][:12]}",
+            todo="dvc repro evaluate",
+        )
+    return verdict
+
+
+def _undecided(registry: Registry, version: str | None) -> bool:
+    """Whether an alias may be given now, for which the version must answer first."""
+    if "DVC_EXP_NAME" in os.environ:
+        return False
+    return version is None or "decision" not in registry.tags(version)
+
+
+def _ask(registry: Registry, version: str, run: Run, cases: Cases) -> bool:
+    """Ask the version about the golden cases, and say whether it passed; it and its run remember what came."""
+    golden = asked(f"models:/{registry.name}/{version}", cases)
+    print(golden)
+    run.log_metrics(golden.metrics)
+    for tag, value in golden.tags.items():
+        registry.tag(version, tag, value)
+    return golden.passed
+
+
+def _tags(model: Model, verdict: dict[str, object]) -> dict[str, str]:
+    return {
+        "model_digest": model.digest, "dataset_digest": str(verdict["dataset_digest"]),
+        "architecture": model.info.architecture, "synthetic": str(model.info.synthetic).lower(),
+    }  # fmt: skip
+
+
+def _decide(registry: Registry, version: str, verdict: dict[str, object], spec: TaskSpec, *, answered: bool) -> str:
+    """Give the version its alias, once; returns what was decided, in words."""
+    if "DVC_EXP_NAME" in os.environ:
+        return "no alias: an experiment moves none"
+    earlier = registry.tags(version).get("decision")
+    if earlier:
+        # A person may have moved aliases since; running the step again must not move them back.
+        return f"already there ({earlier})"
+    champion = registry.aliases().get("champion")
+    if not verdict["passed"]:
+        registry.tag(version, "gates_failed", json.dumps(verdict["gates"])[:5000])
+    if not answered:
+        decision = DIFFERS
+    elif not verdict["passed"]:
+        decision = "no alias: a gate failed"
+    elif champion is None or spec.register_.promote == "auto":
+        registry.set_alias("champion", version)
+        decision = (
+            "champion: the first to pass" if champion is None else f"champion after version {champion}: promote auto"
+        )
+    else:
+        registry.set_alias("challenger", version)
+        decision = f"challenger of version {champion}"
+    registry.tag(version, "decision", decision)
+    return decision

@@ -1,0 +1,216 @@
+"""What `--data` names, opened for a model; and the rows of a table, a CSV or Parquet file.
+
+The columns are those of a serving request. Where samples of the model's kind lie in files, a cell may also name one,
+relative to the table's folder.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.lib.dataset import file_digest
+from components.lib.errors import DataError, nearest
+from components.lib.model_dir import ModelInfo
+from components.lib.progress import progress
+from serving.batch_data import MOST_ROWS, ROW, Data, FolderData, Stock, digest_of_part
+from serving.batch_files import Files, files_of
+
+MOST_PLAIN_ROWS = 1024
+"""Of a part, where a sample has no dimensions: such rows take next to no time."""
+MOST_BYTES = 8_000_000
+"""Of the cells in a part: some parts wait in memory for each processor."""
+FIRST_ROWS = 32
+"""By which the size of a table's rows is judged."""
+LONGEST_PATH = 4096
+"""Characters; no system takes more."""
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+
+
+def opened(path: Path, info: ModelInfo, *, column: str | None, keep: Sequence[str]) -> Data:
+    """What a path names, ready to be read for a model.
+
+    Args:
+        path: a folder, or a table (.csv, .csv.gz, .parquet).
+        info: of the model.
+        column: of the table, the one that holds the input, where it isn't called like it.
+        keep: columns of the table that the output shall have, too.
+
+    Raises:
+        DataError: there is nothing, the model takes no files, or the table lacks a column.
+    """
+    if path.is_dir():
+        return FolderData(path, _one_of_files(path, info))
+    if not path.is_file() or not path.name.lower().endswith(SUFFIXES):
+        raise DataError(
+            str(path),
+            expected="a folder, or a table that ends in .csv, .csv.gz or .parquet",
+            found="another file" if path.exists() else "no such file or folder",
+            todo="name what holds the samples: --data FOLDER or --data TABLE",
+        )
+    return TableData(path, info, column, keep)
+
+
+class TableData(Data):
+    """Rows of a table: columns of a serving request, or a column of paths relative to the table's folder."""
+
+    key = ROW
+
+    def __init__(self, path: Path, info: ModelInfo, column: str | None, keep: Sequence[str]) -> None:
+        self.folder, self._path = path.parent, path
+        self._csv = not path.name.lower().endswith(".parquet")
+        self._read_first = self._stamp()
+        schema = self._schema()
+        self.columns = _needed(info, column, schema.names)
+        _require_columns(path, schema.names, [*self.columns.values(), *keep])
+        self.kept = [schema.field(name) for name in keep]
+        self._wanted = list(dict.fromkeys([*self.columns.values(), *keep]))
+        self._files = next((files for kind in info.inputs.values() if (files := files_of(kind))), None)
+        plain = all(kind.shape == () for kind in info.inputs.values())
+        self._rows = self._rows_of_a_part(MOST_PLAIN_ROWS if plain else MOST_ROWS)
+
+    def take_stock(self, scratch: Path) -> Stock:
+        """Reads the table once, so that what is wrong with it is told before the work and not after hours."""
+        whole, digests, rows = file_digest(self._path), list[str](), 0
+        for table in progress(self.parts(scratch), "reading"):
+            digests.append(digest_of_part(whole, rows, [str(len(table)), *self._stamps(table)]))
+            rows += len(table)
+        if not rows:
+            raise DataError(
+                str(self._path), expected="at least one row", found="none", todo="name a table with rows: --data TABLE"
+            )
+        return Stock(rows, 0, tuple(digests))
+
+    def parts(self, scratch: Path) -> Iterator[pa.Table]:
+        for table in self._tables(self._rows):
+            if self._stamp() != self._read_first:
+                raise DataError(
+                    str(self._path),
+                    expected="a table that stays as it is while its rows are predicted",
+                    found="a change since the start",
+                    todo="run the same command again when nobody writes to it",
+                )
+            yield table
+
+    def _stamps(self, table: pa.Table) -> Iterator[str]:
+        """Of the files that cells name."""
+        for column in self.columns.values() if self._files else ():
+            for cell in table[column].to_pylist():
+                if isinstance(cell, str) and self._files and (path := named_file(cell, self.folder, self._files)):
+                    yield self._files.stamp(path)
+
+    def _stamp(self) -> tuple[int, int]:
+        told = self._path.stat()
+        return told.st_size, told.st_mtime_ns
+
+    def _rows_of_a_part(self, most: int) -> int:
+        first = next(self._tables(FIRST_ROWS), None)
+        return most if first is None else max(1, min(most, MOST_BYTES * len(first) // max(1, first.nbytes)))
+
+    def _schema(self) -> pa.Schema:
+        """Names and types of all columns; those of a CSV are text."""
+        try:
+            if not self._csv:
+                return pq.read_schema(self._path)
+            first = pd.read_csv(self._path, header=None, nrows=1, dtype="str", encoding="utf-8-sig", na_filter=False)
+        except (OSError, ValueError, EOFError, pa.ArrowException) as error:
+            raise self._unreadable(error) from None
+        return pa.schema([(str(name), pa.string()) for name in first.iloc[0]])
+
+    def _tables(self, rows: int) -> Iterator[pa.Table]:
+        """The wanted columns, at most so many rows at a time."""
+        try:
+            yield from self._of_csv(rows) if self._csv else self._of_parquet(rows)
+        except (OSError, ValueError, EOFError, pa.ArrowException, pd.errors.ParserWarning) as error:
+            raise self._unreadable(error) from None
+
+    def _of_csv(self, rows: int) -> Iterator[pa.Table]:
+        chunks = pd.read_csv(
+            self._path, chunksize=rows, dtype="str", encoding="utf-8-sig", keep_default_na=False, index_col=False
+        )
+        with chunks:
+            while (chunk := _next(chunks)) is not None:
+                yield pa.table({name: pa.array(chunk[name], pa.string()) for name in self._wanted})
+
+    def _of_parquet(self, rows: int) -> Iterator[pa.Table]:
+        with pq.ParquetFile(self._path, buffer_size=1 << 20) as table:
+            for batch in table.iter_batches(rows, columns=self._wanted):
+                yield pa.Table.from_batches([batch])
+
+    def _unreadable(self, error: Exception) -> DataError:
+        form = "a CSV table in UTF-8, every row as long as the first line" if self._csv else "a Parquet table"
+        found = " ".join(str(error).split())[:160]
+        return DataError(str(self._path), expected=form, found=found, todo="write the table anew, and run again")
+
+
+def named_file(cell: str, folder: Path, files: Files) -> Path | None:
+    """The path that a cell of a table names; None where it holds the sample itself, as a request does.
+
+    Base64 has no point in it, so a text with one is a path, whether there is such a file or not.
+    """
+    if not cell.strip() or len(cell) > LONGEST_PATH or cell.lstrip().startswith(("data:", "[", "{")):
+        return None
+    path = folder / cell
+    return path if "." in cell or files.there(path) else None
+
+
+def _next(chunks: Iterator[pd.DataFrame]) -> pd.DataFrame | None:
+    """The next rows of a CSV, or None."""
+    with warnings.catch_warnings():
+        # Without index_col pandas takes the first column of rows that are too long away; with it, it only warns.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return next(chunks, None)
+
+
+def _one_of_files(path: Path, info: ModelInfo) -> Files:
+    """How the model's one input lies in files.
+
+    Raises:
+        DataError: it doesn't, or the model has several.
+    """
+    found = [files_of(kind) for kind in info.inputs.values()]
+    if len(found) == 1 and found[0]:
+        return found[0]
+    columns = ", ".join(_needed(info, None, ()))
+    raise DataError(
+        str(path),
+        expected=f"a table (.csv, .csv.gz, .parquet) with the columns {columns}",
+        found="a folder",
+        todo="name the table: --data TABLE",
+    )
+
+
+def asked(info: ModelInfo) -> dict[str, bool]:
+    """Columns of a request for the model, and whether each must be there."""
+    return {each.name: each.required for name, kind in info.inputs.items() for each in kind.request_columns(name)}
+
+
+def _needed(info: ModelInfo, column: str | None, there: Sequence[str]) -> dict[str, str]:
+    """Column of a request to the table's; of those that needn't be there, the ones that are."""
+    return {
+        name: column or name if required else name
+        for name, required in asked(info).items() if required or name in there
+    }  # fmt: skip
+
+
+def _require_columns(path: Path, there: Sequence[str], wanted: Sequence[str]) -> None:
+    """Refuse a table without a column, or with two of its name."""
+    for column in wanted:
+        if there.count(column) == 1:
+            continue
+        # Where no name is known, the first line may be a patient's row: it is not repeated.
+        close = nearest(column, there)
+        known = close or {*there} & {*wanted}
+        raise DataError(
+            f"{path}, names of its columns",
+            expected=f"one column {column!r}",
+            found="several" if column in there
+            else f"{', '.join(there)}{close}" if known
+            else f"{len(there)} columns, none of them known; does it have a line with names?",
+            todo="rename the column in the table; the column of paths or of signals may also be named: --column NAME",
+        )  # fmt: skip
