@@ -31,7 +31,8 @@ export GX_ANALYTICS_ENABLED := false
 
 setup: $(READY)
 
-# uv installs in seconds what takes pip minutes; it is told the index that pip is configured for.
+# uv installs in seconds what takes pip minutes; it is told the index that pip is configured for. Where Python may write
+# no bytecode, as in many containers, it has to be there beforehand: TensorFlow's import takes twice the time without.
 $(READY): requirements/$(VARIANT).txt requirements/dev.txt requirements/uv.txt
 	@[ "$$(uname -sm)" = "Linux x86_64" ] \
 	  || { echo "medpipe needs Linux on x86-64, this is $$(uname -sm): use such a machine, or a container of one"; exit 1; }
@@ -42,7 +43,8 @@ $(READY): requirements/$(VARIANT).txt requirements/dev.txt requirements/uv.txt
 	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@index=$$($(VENV)/bin/python -m pip config get global.index-url 2>/dev/null || true); \
 	  VIRTUAL_ENV=$(VENV) UV_DEFAULT_INDEX="$${PIP_INDEX_URL:-$${index:-$${UV_DEFAULT_INDEX:-}}}" \
-	  $(VENV)/bin/uv pip sync -q --require-hashes requirements/$(VARIANT).txt $(if $(filter cpu,$(VARIANT)),requirements/dev.txt)
+	  $(VENV)/bin/uv pip sync -q $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode) --require-hashes \
+	  requirements/$(VARIANT).txt $(if $(filter cpu,$(VARIANT)),requirements/dev.txt)
 	@echo $(CURDIR) > $$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/medpipe.pth
 	@touch $@
 

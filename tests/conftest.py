@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
-from workspaces import TINY_ECG, TINY_TABLE, TINY_TASK, Workspace, make_tiny
+from workspaces import TINY_ECG, TINY_TABLE, TINY_TASK, WATCH, Workspace, make_tiny
 
 if TYPE_CHECKING:
     from servers import Bucket, Web
@@ -86,13 +86,16 @@ def web(tmp_path: Path) -> Iterator[Web]:
 
 
 def _once(factory: pytest.TempPathFactory, name: str, task: str) -> Workspace:
-    """The workspace of a task after `dvc repro`; the worker that asks first runs it, others wait."""
+    """The workspace of a task after `dvc repro`; the worker that asks first runs it, others wait.
+
+    What it would have sent out is refused, and written down in egress.log beside the workspace.
+    """
     base = factory.getbasetemp()  # of this worker; without workers its parent holds earlier runs, of other code
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     with FileLock(f"{shared}.lock"):
         if (shared / "done").exists():
             return Workspace(shared / "workspace")
         workspace = make_tiny(shared / "workspace", task)
-        workspace.run("dvc", "repro")
+        workspace.run("dvc", "repro", PYTHONPATH=str(WATCH), MEDPIPE_EGRESS_LOG=str(shared / "egress.log"))
         (shared / "done").touch()
         return workspace

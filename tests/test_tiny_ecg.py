@@ -28,6 +28,11 @@ def test_every_step_leaves_its_output(tiny_ecg: Workspace) -> None:
     assert not list(tiny_ecg.path.glob("data/.*.partial-*"))
 
 
+def test_nothing_is_sent_out(tiny_ecg: Workspace) -> None:
+    log = tiny_ecg.path.parent / "egress.log"
+    assert not log.exists(), log.read_text(encoding="utf-8")
+
+
 def test_dvc_has_nothing_left_to_do(tiny_ecg: Workspace) -> None:
     assert "Data and pipelines are up to date" in tiny_ecg.run("dvc", "status").stdout
 
