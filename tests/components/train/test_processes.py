@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import onnx
 import pandas as pd
 import pytest
+import yaml
 from films import task
 from onnx import numpy_helper
 from ramps import TINY, ramps
-from workspaces import Workspace, digests, step_command
+from workspaces import WATCH, Workspace, digests, step_command
 
 from components.lib.errors import ModelError
 from components.lib.model_dir import Model
@@ -95,9 +98,11 @@ def test_without_tensorflow_nothing_is_trained_that_could_not_be_exported(tmp_pa
     assert not (tmp_path / "model").exists()
 
 
-def train_under_jax(tiny: Workspace, folder: Path, processes: int = 1) -> Path:
-    """The tiny films' model, trained by so many processes under JAX; returns the model directory."""
-    command = step_command("train", tiny.path / "task.yaml", tiny.path, folder)
+def under_jax(
+    tiny: Workspace, folder: Path, processes: int = 1, file: Path | None = None, **more: str
+) -> list[tuple[int, str]]:
+    """Train on the tiny films by so many processes under JAX; exit status and output of each."""
+    command = step_command("train", file or tiny.path / "task.yaml", tiny.path, folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -107,9 +112,15 @@ def train_under_jax(tiny: Workspace, folder: Path, processes: int = 1) -> Path:
         own = dict(zip(OURS, (str(processes), str(index), address), strict=True)) if processes > 1 else {}
         words = [sys.executable, "-m", *command]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        running.append(subprocess.Popen(words, cwd=tiny.path, env={**variables, **own}, **pipes))
+        running.append(subprocess.Popen(words, cwd=tiny.path, env={**variables, **own, **more}, **pipes))
     said = [each.communicate(timeout=280)[0] for each in running]
-    assert [each.returncode for each in running] == [0] * processes, "\n".join(said)
+    return [(each.returncode, text) for each, text in zip(running, said, strict=True)]
+
+
+def train_under_jax(tiny: Workspace, folder: Path, processes: int = 1, file: Path | None = None) -> Path:
+    """The model directory of a training that ends well."""
+    ended = under_jax(tiny, folder, processes, file)
+    assert [status for status, _ in ended] == [0] * processes, ended
     return folder / "data/model"
 
 
@@ -130,6 +141,35 @@ def test_jax_trains_the_same_net_and_repeats(tiny: Workspace, tmp_path: Path) ->
         each.shape for each in weights(tiny.path / "data/model").values()
     ]
     assert digests(first) == digests(train_under_jax(tiny, tmp_path / "second"))
+
+
+@pytest.mark.accept
+@pytest.mark.parametrize("model", ["resnet", "attention_cnn", "pretrained"])
+def test_every_net_for_pictures_trains_and_is_exported(model: str, tiny: Workspace, tmp_path: Path) -> None:
+    backbone = keras.applications.MobileNetV3Small(include_top=False, weights=None, input_shape=(64, 64, 3))
+    with pytest.warns(DeprecationWarning, match="__array__"):  # Keras asks for arrays as NumPy 1 did
+        backbone.save_weights(tmp_path / "mobile.weights.h5")
+    more = {"pretrained": {"weights": str(tmp_path / "mobile.weights.h5"), "frozen_epochs": 1}}
+    settings = yaml.safe_load((tiny.path / "task.yaml").read_text(encoding="utf-8"))
+    settings["train"] = {"model": model, "epochs": 2, "batch_size": 16} | (more if model == "pretrained" else {})
+    (tmp_path / "task.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    made = train_under_jax(tiny, tmp_path / "made", file=tmp_path / "task.yaml")
+    found, curves = Model(made).info, pd.read_csv(made / "curves.csv")
+    assert found.fitted["finding"].validation_score == pytest.approx(
+        curves["validation_score"][found.epochs - 1], abs=1e-5
+    )
+
+
+@pytest.mark.accept
+def test_killed_and_run_again_jax_ends_with_the_same_model(tiny: Workspace, tmp_path: Path) -> None:
+    whole, here = train_under_jax(tiny, tmp_path / "whole"), tmp_path / "killed"
+    for epoch in (1, 2):
+        kill_at = f"os.rename:checkpoint.npz:{epoch}"  # of this process: the epoch after what it began with
+        ((status, said),) = under_jax(tiny, here, PYTHONPATH=str(WATCH), MEDPIPE_KILL_AT=kill_at)
+        assert status == -signal.SIGKILL, said
+    ((status, said),) = under_jax(tiny, here)
+    assert (status, "resuming after epoch" in said) == (0, True), said
+    assert digests(here / "data/model") == digests(whole)
 
 
 @pytest.mark.accept
