@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from components.lib.errors import MedpipeError
 from components.lib.kinds import INPUT_KINDS, InputKind
+from components.lib.made_files import write_or_check
 from components.lib.spec import TaskSpec
 from components.lib.tracking import CHECKOUT
 
@@ -177,22 +176,9 @@ def _yaml(value: object) -> str:
 
 def main(check: bool = False) -> None:
     """Write docs/task-file.md, or with --check say whether it is fresh."""
-    require_fresh(PAGE) if check else PAGE.write_text(page(), encoding="utf-8")
-
-
-def require_fresh(path: Path) -> None:
-    """Refuse a page that is not what the classes say today.
-
-    Raises:
-        MedpipeError: it is missing, or something else stands there.
-    """
-    if not path.exists() or path.read_text(encoding="utf-8") != page():
-        raise MedpipeError(
-            f"docs/{path.name}",
-            expected="what pipelines/reference.py makes of the task file's classes",
-            found="something else" if path.exists() else "no such file",
-            todo="python -m pipelines.reference",
-        )
+    write_or_check(
+        {PAGE: page()}, source="the task file's classes", command="python -m pipelines.reference", check=check
+    )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from components.lib.errors import MedpipeError
+from components.lib.made_files import write_or_check
 from components.lib.places import is_remote
 from components.lib.spec import TaskSpec, load_spec
 from components.lib.tracking import CHECKOUT
@@ -164,13 +164,11 @@ def main(check: bool = False) -> None:
     """Write dvc.yaml and MLproject of this checkout, or with --check say whether they are fresh."""
     task = yaml.safe_load((CHECKOUT / "params.yaml").read_text(encoding="utf-8"))["task"]
     spec = load_spec(CHECKOUT / task)
-    for name, text in {"dvc.yaml": dvc_yaml(task, spec, absolute=False), "MLproject": mlproject(task, spec)}.items():
-        if not check:
-            (CHECKOUT / name).write_text(text, encoding="utf-8")
-        elif (CHECKOUT / name).read_text(encoding="utf-8") != text:
-            raise MedpipeError(
-                name, expected="what pipelines/steps.py makes", found="something else", todo="python -m pipelines.steps"
-            )
+    made = {"dvc.yaml": dvc_yaml(task, spec, absolute=False), "MLproject": mlproject(task, spec)}
+    write_or_check(
+        {CHECKOUT / name: text for name, text in made.items()},
+        source="pipelines/steps.py", command="python -m pipelines.steps", check=check,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

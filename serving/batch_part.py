@@ -130,7 +130,7 @@ def _answered(job: Job, model: Model, rows: pa.Table, first: int) -> pa.Table:
         # A place that is null takes nothing: what can't be used has no answer.
         values = pa.array(told[each.name], each.type, from_pandas=True) if good else pa.nulls(0, each.type)
         columns.append(values.take(places))
-    columns.append(pa.array([job.version] * count, pa.string()))
+    columns.append(pa.array([None if isinstance(sample, str) else job.version for sample in samples], pa.string()))
     columns.append(pa.array([sample if isinstance(sample, str) else None for sample in samples], pa.string()))
     return pa.Table.from_arrays(columns, schema=schema)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from components.lib.answers import ERROR, LYING, MODEL_VERSION, Parameter, parameters
 from components.lib.errors import MedpipeError
 from components.lib.kinds import INPUT_KINDS, TARGET_KINDS, InputKind, TargetKind
+from components.lib.made_files import write_or_check
 from components.lib.model_dir import ModelInfo, TargetFigures
 from components.lib.settings import Settings
 from components.lib.tracking import CHECKOUT
@@ -130,24 +131,11 @@ def _table(heads: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def require_fresh(path: Path) -> None:
-    """Refuse a page that is not what the kinds say today.
-
-    Raises:
-        MedpipeError: it is missing, or something else stands there.
-    """
-    if not path.exists() or path.read_text(encoding="utf-8") != page():
-        raise MedpipeError(
-            f"docs/{path.name}",
-            expected="what serving/reference.py makes of the kinds",
-            found="something else" if path.exists() else "no such file",
-            todo="python -m serving.reference",
-        )
-
-
 def main(check: bool = False) -> None:
     """Write docs/serving.md, or with --check say whether it is fresh."""
-    require_fresh(PAGE) if check else PAGE.write_text(page(), encoding="utf-8")
+    write_or_check(
+        {PAGE: page()}, source="the kinds and serving/page.md", command="python -m serving.reference", check=check
+    )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from components.evaluate.part import Evaluated, Part
 from components.evaluate.results import Result
 from components.lib.model_dir import Model
 from components.lib.numbers import number
-from components.lib.occlusion import occlusion
+from components.lib.occlusion import ASKED, occlusion
 from components.lib.page import Section, paragraph
 from components.lib.statistics import Estimate, Floats, Z, missing
 
@@ -89,7 +89,7 @@ def _count(evaluated: Evaluated) -> int:
     if evaluated.network.info.explain == "class_activation_map":
         return MOST_SAMPLES
     (kind,) = evaluated.network.info.inputs.values()
-    return int(np.clip(MOST_NUMBERS // (2 * 170 * max(1, int(np.prod(kind.shape)))), FEWEST_OCCLUDED, MOST_OCCLUDED))
+    return int(np.clip(MOST_NUMBERS // (2 * ASKED * max(1, int(np.prod(kind.shape)))), FEWEST_OCCLUDED, MOST_OCCLUDED))
 
 
 def maps_of(evaluated: Evaluated, result: Result, rows: NDArray[np.intp], network: Model | None = None) -> Maps:
@@ -173,7 +173,7 @@ def _what(evaluated: Evaluated, result: Result) -> str:
     return (
         "The network has no map of its own. Each map was made by hiding one place after the other, a seventh of the "
         f"side high and wide, and asking what the network says then: a place speaks {what} as far as the answer falls "
-        f"without it. It takes 170 answers for one of the {kind.noun}."
+        f"without it. It takes {ASKED} answers for one of the {kind.noun}."
     )
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 CELLS = 14
 """Along a side; two make a place."""
+ASKED = (CELLS - 1) ** 2 + 1
+"""Answers of the network that a map takes: one a place, and one of the whole picture."""
 MOST_NUMBERS = 16_000_000
 """Numbers of a batch, so that copies of large pictures don't fill the memory."""
 
@@ -26,7 +28,7 @@ def occlusion(model: Model, cleaned: Array) -> dict[str, NDArray[np.float32]]:
     """Maps of one cleaned picture (H, W, C), by target: (h, w, units), what each cell adds to `TargetKind.evidence`.
 
     A cell's figure is the mean, over the places that cover it, of what the output falls by when that place is hidden.
-    The network is asked 170 times.
+    The network is asked `ASKED` times.
     """
     ((name, kind),) = model.info.inputs.items()
     batch = int(np.clip(MOST_NUMBERS // max(1, cleaned.size), 1, 256))

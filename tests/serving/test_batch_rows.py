@@ -77,7 +77,8 @@ def test_bad_files_are_told_of_and_stop_nothing(
     assert errors[2].startswith("unreadable")
     assert errors[3].startswith("blank")
     assert errors[4] == "unreadable: No such file or directory"
-    assert found["probability"].isna().tolist() == [False, True, True, True, True, False]
+    for column in ("probability", "model_version"):
+        assert found[column].isna().tolist() == [False, True, True, True, True, False]
     assert found["label"].isna().sum() == found["outside"].isna().sum() == found["warnings"].isna().sum() == 4
     assert np.allclose(found["probability"].dropna(), expected(model, 0, 5), atol=1e-6)
     last = capsys.readouterr().out.splitlines()[-1]

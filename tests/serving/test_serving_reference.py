@@ -13,7 +13,7 @@ from components.lib.kinds import INPUT_KINDS, TARGET_KINDS
 from components.lib.model_dir import ModelInfo
 from components.lib.spec import load_spec
 from serving import reference
-from serving.reference import COMMON, PAGE, example, kind_name, page, require_fresh
+from serving.reference import COMMON, example, kind_name, main, page
 from serving.reference_data import NAMES
 
 
@@ -23,15 +23,7 @@ def text() -> str:
 
 
 def test_the_committed_page_is_fresh() -> None:
-    require_fresh(PAGE)
-
-
-def test_another_page_is_an_error_that_says_how_to_make_it(tmp_path: Path) -> None:
-    (tmp_path / "serving.md").write_text("# by hand\n", encoding="utf-8")
-    with pytest.raises(MedpipeError, match=r"something else(.|\n)*python -m serving\.reference"):
-        require_fresh(tmp_path / "serving.md")
-    with pytest.raises(MedpipeError, match="no such file"):
-        require_fresh(tmp_path / "absent.md")
+    main(check=True)
 
 
 def test_every_kind_is_there_with_each_of_its_columns(text: str) -> None:

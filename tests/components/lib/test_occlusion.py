@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from pictures import FINDING, SIDE, SIZE, SPOT, films, looked_at
 
 from components.lib import occlusion as module
-from components.lib.kinds import TargetKind
+from components.lib.kinds import Array, TargetKind
 from components.lib.kinds.image import Image
-from components.lib.occlusion import occlusion
+from components.lib.occlusion import ASKED, occlusion
 
 
 @pytest.mark.parametrize("kind", [FINDING, SIZE], ids=["class", "number"])
@@ -26,6 +27,19 @@ def test_the_map_lies_where_the_network_looks(tmp_path: Path, kind: TargetKind) 
         positive = np.clip(found[..., 0], 0, None)
         assert positive[cells, cells].sum() > 0.5 * positive.sum()
         assert found[..., 0].max() == positive[cells, cells].max()
+
+
+def test_the_network_is_asked_as_often_as_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, asked = looked_at(tmp_path, explain="occlusion").network, []
+    predict = network.predict
+
+    def counted(inputs: dict[str, Array], **options: Any) -> dict[str, Array]:
+        asked.append(len(inputs["image"]))
+        return predict(inputs, **options)
+
+    monkeypatch.setattr(network, "predict", counted)
+    occlusion(network, films(1, np.random.default_rng(0))[0][0])
+    assert sum(asked) == ASKED == 170
 
 
 def test_hiding_what_speaks_against_it_shows_as_negative(tmp_path: Path) -> None:
