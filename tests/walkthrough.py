@@ -17,7 +17,8 @@ from pathlib import Path
 from workspaces import CHECKOUT
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")
+NUMBER = r"\d[\d,]*(?:\.\d+)?(?:e-?\d+)?"
+VARIES = re.compile(f"(…|{NUMBER})")
 
 
 class Walkthrough:
@@ -123,27 +124,19 @@ def require_told(expected: str, printed: str) -> None:
 
 
 def _alike(line: str, other: str) -> bool:
-    words = "(.*)".join(
-        r"(\d[\d,]*(?:\.\d+)?(?:e-?\d+)?)".join(map(re.escape, NUMBER.split(p))) for p in line.split("…")
-    )
-    found = re.fullmatch(words, other)
-    if not found:
-        return False
-    told = [_number(text) for text in NUMBER.findall(line)]
-    return all(
-        abs(one - two) <= max(0.1, 0.1 * abs(one))
-        for one, two in zip(told, [_number(text) for text in _numbers(line, found)], strict=True)
+    """Whether the words are the same, and the numbers about."""
+    pieces = VARIES.split(line)  # every second one is a number or …
+    pattern = [re.escape(piece) for piece in pieces]
+    pattern[1::2] = ["(.*)" if piece == "…" else f"({NUMBER})" for piece in pieces[1::2]]
+    found = re.fullmatch("".join(pattern), other)
+    return bool(found) and all(
+        told == "…" or _near(told, text) for told, text in zip(pieces[1::2], found.groups(), strict=True)
     )
 
 
-def _numbers(line: str, found: re.Match[str]) -> list[str]:
-    """The groups that stand for numbers, not for `…`."""
-    kinds = re.findall(rf"…|{NUMBER.pattern}", line)
-    return [text for kind, text in zip(kinds, found.groups(), strict=True) if kind != "…"]
-
-
-def _number(text: str) -> float:
-    return float(text.replace(",", ""))
+def _near(one: str, other: str) -> bool:
+    first, second = (float(text.replace(",", "")) for text in (one, other))
+    return abs(first - second) <= max(0.1, 0.1 * abs(first))
 
 
 def _copy(to: Path) -> None:
