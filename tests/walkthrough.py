@@ -16,6 +16,8 @@ from pathlib import Path
 
 from workspaces import CHECKOUT
 
+from components.lib.server import free_port
+
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = r"\d[\d,]*(?:\.\d+)?(?:e-?\d+)?"
 VARIES = re.compile(f"(…|{NUMBER})")
@@ -73,9 +75,7 @@ class Walkthrough:
         """Do what the next block with `make serve` says, on a free port; ends with the server's end."""
         workspace = self.block("make serve").split("WORKSPACE=")[1].strip()
         told = self.block("serving ")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = int(free.getsockname()[1])
+        port = free_port()
         # Not by make, which would set up an environment for the copy.
         command = f"exec python -u -m pipelines.serve {workspace} --port {port}"
         log = self.home / "server.log"

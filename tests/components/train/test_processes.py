@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +22,7 @@ from workspaces import WATCH, Workspace, digests, step_command
 
 from components.lib.errors import ModelError
 from components.lib.model_dir import Model
+from components.lib.server import free_port
 from components.train.epochs import EpochBatches
 from components.train.processes import KUBEFLOW, OURS, Place, _Part, place
 from components.train.samples import Samples
@@ -103,9 +103,7 @@ def under_jax(
 ) -> list[tuple[int, str]]:
     """Train on the tiny films by so many processes under JAX; exit status and output of each."""
     command = step_command("train", file or tiny.path / "task.yaml", tiny.path, folder)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     variables = {**os.environ, "KERAS_BACKEND": "jax", "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
     running = []
     for index in range(processes):
