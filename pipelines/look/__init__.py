@@ -86,6 +86,7 @@ def look(data: Place, questions: Questions | None = None) -> Draft:
             todo="leave --target out",
         )
     draft.found += questions.assumed
+    draft.assumed = list(questions.assumed)
     return draft
 
 

@@ -164,6 +164,7 @@ def _with_index(
     draft = _finish(files, told, source, (called, sentences), classes, given=given)
     draft.why |= {f"source.columns.{role}": why for role, why in found.why.items()}
     draft.why["source.key"] = "what a row of the table is about"
+    draft.table = table
     return draft
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pandas as pd
+
 from components.lib.errors import DataError
 from components.lib.places import Place
 
@@ -20,11 +22,17 @@ class Draft:
         values: the task file as plain values, without its name.
         found: sentences that say what was found, and why it was taken so.
         why: dotted key of a value ("inputs.image.size") to the reason that stands beside it in the task file.
+        assumed: sentences, one per answer that nobody gave; they are among `found`, too.
+        left_out: column, or group of files, to the reason why it is not used.
+        table: every column of the source's table as text, null where unknown; None where there is no table.
     """
 
     values: dict[str, Any]
     found: list[str]
     why: dict[str, str]
+    assumed: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    table: pd.DataFrame | None = None
 
 
 @dataclass

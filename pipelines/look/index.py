@@ -89,6 +89,7 @@ def look_at_index(
     draft = picture_draft(source, what, classes, (called, sentences), (given, by, groups, train), files)
     draft.why |= {f"source.columns.{role}": why for role, why in found.why.items()}
     draft.why["source.columns.path"] = "its values name the files"
+    draft.table = table
     if given and known and (shared := _shared(table, found)):
         draft.values["split"]["shared_patients"] = "drop_from_train"
         draft.why["split.shared_patients"] = f"the given split has {counted(shared, 'patient')} on two sides"

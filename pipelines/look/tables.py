@@ -204,7 +204,8 @@ def _draft(
         "train": settings,
     }
     sentences = _sentences(table, name, classes, inputs, found, separator)
-    return Draft(values, sentences, _why(inputs, found, called, classes, why_split, why_train, patient))
+    why = _why(inputs, found, called, classes, why_split, why_train, patient)
+    return Draft(values, sentences, why, left_out=dict(inputs.left_out), table=table)
 
 
 def _target_values(column: pd.Series, classes: Classes | None) -> dict[str, Any]:
