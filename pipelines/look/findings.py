@@ -32,7 +32,7 @@ class Draft:
     why: dict[str, str]
     assumed: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
-    table: pd.DataFrame | None = None
+    table: pd.DataFrame | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass
