@@ -40,6 +40,8 @@ class Step:
     """Code it runs, beside components/lib."""
     gpu: bool = False
     """Runs on a GPU where there is one."""
+    optional: tuple[str, ...] = ()
+    """Sections it depends on where the task file has them. Other sections must be there for DVC, if only as null."""
 
     @property
     def function(self) -> Callable[..., None]:
@@ -75,7 +77,8 @@ STEPS = (
          sections=("inputs", "targets", "augment", "train"), module="components.train.step",
          code=("components/train",), gpu=True),
     Step("evaluate", inputs={"dataset": "data/cleaned", "model": "data/model"}, outputs={"out": "data/evaluation"},
-         sections=("inputs", "targets", "evaluate"), module="components.evaluate", code=("components/evaluate",)),
+         sections=("inputs", "targets", "evaluate"), module="components.evaluate", code=("components/evaluate",),
+         optional=("assumed",)),
     Step("register",
          inputs={"raw": RAW, "dataset": "data/cleaned", "private": "data/private", "model": "data/model",
                  "evaluation": "data/evaluation"},
@@ -148,7 +151,7 @@ def _stage(step: Step, spec: TaskSpec, *, absolute: bool) -> dict[str, Any]:
     return {
         "cmd": " ".join(step.command("${task}", shlex.quote(raw) if is_remote(raw) else raw)),
         "deps": [*inputs, *_code([*step.code, "components/lib"], absolute=absolute)],
-        "params": [{"${task}": list(step.sections)}],
+        "params": [{"${task}": [*step.sections, *(name for name in step.optional if name in spec.model_fields_set)]}],
         "outs": outs,
     }
 

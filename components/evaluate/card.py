@@ -70,6 +70,8 @@ def card(evaluated: Evaluated, facts: CardFacts) -> str:
     ]
     if synthetic:
         told.append("**Synthetic data**: made by a program. The figures say nothing about patients.")
+    if evaluated.spec.assumed:
+        told += ["**Assumed, not confirmed by anyone:**", _bullets(evaluated.spec.assumed)]
     for title, blocks in sections:
         told += [f"## {title}", *blocks]
     return "\n\n".join(told) + "\n"

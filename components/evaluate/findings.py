@@ -60,6 +60,11 @@ class Findings:
         return tuple(warning for part in self.parts for warning in part.warnings)
 
     @property
+    def assumed(self) -> tuple[str, ...]:
+        """Choices behind the task that nobody has confirmed."""
+        return self.evaluated.spec.assumed
+
+    @property
     def facts(self) -> CardFacts:
         """What the model card says beside the model and its answers."""
         return CardFacts(self.gates, self.receipt, _of_looks(self.parts), self.warnings, self.opening, self.name)

@@ -29,6 +29,7 @@ def report(findings: Findings) -> str:
     evaluated, results = findings.evaluated, findings.evaluated.results
     network, count = evaluated.network.info, len(evaluated.samples)
     sections = [
+        *_assumed(findings.assumed),
         _verdict(findings.gates),
         *_warnings(findings.warnings),
         _operating_points(results),
@@ -51,6 +52,14 @@ def report(findings: Findings) -> str:
         sections,
         SYNTHETIC if evaluated.data.info.synthetic or network.synthetic else "",
     )
+
+
+def _assumed(sentences: tuple[str, ...]) -> list[Section]:
+    """Choices that nobody has confirmed, before anything that rests on them."""
+    if not sentences:
+        return []
+    intro = paragraph("These choices were made without an answer from anyone. If one is wrong, so is the report.")
+    return [Section("Assumed, not confirmed", (intro, *(warning(text) for text in sentences)))]
 
 
 def _warnings(warnings: tuple[str, ...]) -> list[Section]:

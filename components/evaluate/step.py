@@ -40,7 +40,10 @@ def evaluate(dataset: Path, model: Path, out: Path, spec: TaskSpec) -> None:
     """
     data, network = Dataset(dataset), Model(model)
     samples, arrays = _test_samples(data, network, spec)
-    work = {"dataset": data.info.digest, "model": network.digest, "evaluate": spec.evaluate.model_dump()}
+    work = {
+        "dataset": data.info.digest, "model": network.digest, "evaluate": spec.evaluate.model_dump(),
+        "assumed": spec.assumed,
+    }  # fmt: skip
     with output(out, work) as partial:
         evaluated = Evaluated(spec, data, network, samples, arrays, measure(network, samples, arrays))
         run = run_of(model, spec)
@@ -50,7 +53,7 @@ def evaluate(dataset: Path, model: Path, out: Path, spec: TaskSpec) -> None:
         write_json(partial / "evaluation.json", verdict(findings))
         summary = [*findings.receipt, line(evaluated, opening), *lines(findings.baselines), *told(findings.gates)]
         _track(run, findings, partial, summary)
-    print("\n".join([*summary, *findings.warnings]))
+    print("\n".join([*spec.assumption_lines, *summary, *findings.warnings]))
 
 
 def _test_samples(data: Dataset, network: Model, spec: TaskSpec) -> tuple[pd.DataFrame, dict[str, Array]]:
@@ -79,7 +82,12 @@ def _track(run: Run, findings: Findings, out: Path, summary: list[str]) -> None:
     """Log into the model's MLflow run. Predictions of single samples stay on this machine."""
     data = findings.evaluated.data
     run.log_dataset(data, "test")
-    notes = [*summary, *findings.warnings, "The report: artifacts, evaluation/report.html"]
+    notes = [
+        *findings.evaluated.spec.assumption_lines,
+        *summary,
+        *findings.warnings,
+        "The report: artifacts, evaluation/report.html",
+    ]
     if data.info.synthetic:
         notes.insert(0, "**Synthetic data**")
     run.set_tags({"synthetic": str(data.info.synthetic).lower(), "mlflow.note.content": "\n\n".join(notes)})

@@ -154,6 +154,9 @@ class TaskSpec(Settings):
 
     task: Name
     """Name of the task, of its experiment and of its registered model."""
+    assumed: tuple[Annotated[str, Field(min_length=1, max_length=1000)], ...] = ()
+    """What nobody has confirmed: choices that `pipelines.new` made because nobody answered. Training, the evaluation
+    report and the model card repeat each sentence. Remove a sentence once it is confirmed; keep the key, empty."""
     objective: Literal["supervised"] = "supervised"
     """What kind of learning."""
     phantom: AnyPhantom | None = None
@@ -277,6 +280,11 @@ class TaskSpec(Settings):
             if columns is not None and column == columns.patient:
                 raise _wrong(key, "a target that isn't the patient", column)
         return called
+
+    @property
+    def assumption_lines(self) -> tuple[str, ...]:
+        """`assumed:` as a program prints it."""
+        return tuple(f"assumed, not confirmed: {sentence}" for sentence in self.assumed)
 
     @property
     def split_rules(self) -> Split:

@@ -53,6 +53,8 @@ def train(dataset: Path, augmented: Path, model: Path, spec: TaskSpec) -> None:
     cleaned, copies = Dataset(dataset), Dataset(augmented)
     lineage = {"cleaned": cleaned.info.digest, "augmented": copies.info.digest, **learnt_sources(spec)}
     sections = spec.model_dump(mode="json", include={"inputs", "targets", "augment", "train"})
+    if spec.assumed:
+        print("\n".join(spec.assumption_lines))
     prepare(spec.train)
     here, exports = processes.place(), devices.BACKEND == "tensorflow"
     if not exports and here.writes:

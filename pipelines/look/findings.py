@@ -13,6 +13,9 @@ from components.lib.places import Place
 
 GUIDE = "docs/new-task.md says what is read, and how to write a task file by hand"
 
+ASSUMED = "assumed: "
+"""How sentences about answers that nobody gave begin."""
+
 
 @dataclass
 class Draft:
@@ -59,8 +62,7 @@ class Questions:
             why: the reason of the default.
         """
         if not self.ask:
-            self.assumed.append(f"assumed: {question} {default} ({why})")
-            return default
+            return self._assume(question, default, why)
         print(f"\n{question}")
         for number, option in enumerate(options, start=1):
             print(f"  {number}  {option}{f'   <- {why}' if option == default else ''}")
@@ -68,7 +70,7 @@ class Questions:
             try:
                 answer = input(f"Number or name, empty for {default}: ").strip()
             except EOFError:
-                answer = ""
+                return self._assume(question, default, why)
             if not answer:
                 return default
             if answer in options:
@@ -76,6 +78,10 @@ class Questions:
             if answer.isdigit() and 1 <= int(answer) <= len(options):
                 return options[int(answer) - 1]
             print(f"{answer[:40]!r} is none of them.")
+
+    def _assume(self, question: str, default: str, why: str) -> str:
+        self.assumed.append(f"{ASSUMED}{question} {default} ({why})")
+        return default
 
     def confirm(self, question: str, *, default: bool, why: str) -> bool:
         """Yes or no."""

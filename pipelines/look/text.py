@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from pipelines.look.findings import Draft
+from pipelines.look.findings import ASSUMED, Draft
 from pipelines.workspace import with_sections
 
 WIDTH = 118
@@ -28,14 +28,25 @@ def task_text(name: str, draft: Draft) -> str:
     """
     head = ["# Found in the data:"]
     for sentence in draft.found:
+        if sentence in draft.assumed:
+            continue
         head += textwrap.wrap(
             sentence, WIDTH, initial_indent="#   ", subsequent_indent="#     ", break_on_hyphens=False
         )
     head.append("# Run it: dvc repro. All keys: python -m components.lib.spec --schema")
-    body = [f"task: {_flow(name)}"]
+    body = [f"task: {_flow(name)}", "", *_assumed(draft)]
     for section, value in draft.values.items():
         body += ["", *_lines(section, value, section, draft.why, 0)]
     return with_sections("\n".join([*head, *body, *CARD_HINT]) + "\n")
+
+
+def _assumed(draft: Draft) -> list[str]:
+    """The section `assumed`: one sentence per answer that nobody gave."""
+    sentences = [sentence.removeprefix(ASSUMED) for sentence in draft.assumed]
+    if not sentences:
+        return ["assumed: []  # choices that nobody was asked about; there are none"]
+    why = "Choices that nobody was asked about. Check each one; remove its sentence once it is confirmed, keep the key."
+    return [f"# {why}", *_long("", "assumed", sentences)]
 
 
 def _lines(key: str, value: Any, place: str, why: dict[str, str], depth: int) -> list[str]:

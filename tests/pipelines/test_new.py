@@ -124,7 +124,7 @@ def test_questions_are_asked_on_a_terminal_alone(tmp_path: Path, more: tuple[str
     os.close(theirs)
     assert done.returncode == 0, done.stderr
     assert ("Number or name, empty for effusion:" in done.stdout) is asked
-    assert ("assumed: Which class is the finding" in done.stdout) is not asked
+    assert ("whose probability is served? effusion" in done.stdout) is not asked
     assert f"classes: [{'effusion, cardiomegaly' if asked else 'cardiomegaly, effusion'}]" in done.stdout
 
 
