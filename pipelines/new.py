@@ -9,7 +9,8 @@ folder of DICOM files; a table (.csv, .csv.gz, .parquet); ECG records (WFDB) or 
 All of it may lie on S3 (s3://bucket/prefix), single files on a web server (https://host/file.zip); see docs/data.md.
 TASK is a name in pipelines/tasks, or a task file of your own; DATA then takes the place of its `source.path`.
 The workspace (task.yaml, params.yaml, dvc.yaml, .dvc) goes to work/NAME unless --into names another place; data stay
-where they are.
+where they are. The page inspection.html in it shows what was found, assumed and left out; with --samples also pictures
+or rows, which nobody but you can read then.
 
 Where the data leave a choice it is asked for on a terminal. Elsewhere, and with --yes, the default is taken and said.
 """
@@ -24,14 +25,18 @@ import typer
 
 from components.lib.errors import MedpipeError
 from components.lib.places import Place, place
+from components.lib.spec import load_spec
 from components.lib.tracking import CHECKOUT
 from pipelines.look import Questions, look, task_text
+from pipelines.look.inspection_page import NAME, write_inspection
 from pipelines.workspace import create_from_task, make_workspace, shown, task_named, workspace_name
 
 WRITTEN = ("task.yaml", "params.yaml", "dvc.yaml", ".gitignore", ".dvc")
 
 
-def create(data: Place, workspace: Path, name: str, questions: Questions | None = None) -> list[str]:
+def create(
+    data: Place, workspace: Path, name: str, questions: Questions | None = None, *, samples: bool = False
+) -> list[str]:
     """Write a workspace for the data; returns sentences that say what was found and chosen.
 
     An existing task file is kept: it may have been edited.
@@ -41,19 +46,21 @@ def create(data: Place, workspace: Path, name: str, questions: Questions | None 
         workspace: the folder to write.
         name: of the task.
         questions: asked where the data leave a choice; None: on a terminal alone.
+        samples: show samples of real patients on the page inspection.html, which only the user can read then.
     """
     task = workspace / "task.yaml"
     if task.exists():
         questions = Questions(target=questions.target if questions else None)  # its answers would change nothing
     draft = look(data, questions or Questions(ask=sys.stdin.isatty()))
     found = list(draft.found)
-    if task.exists():
-        found.append(f"{shown(task)} is there already and is kept")
-    else:
+    kept = task.exists()
+    if not kept:
         workspace.mkdir(parents=True, exist_ok=True)
         task.write_text(task_text(name, draft), encoding="utf-8")
     make_workspace(workspace)
-    return found
+    spec = load_spec(task)
+    found += write_inspection(workspace, draft, spec, place(spec.source.path), samples=samples)
+    return [*found, f"{shown(task)} is there already and is kept"] if kept else found
 
 
 def main(
@@ -64,6 +71,9 @@ def main(
     renew: Annotated[Path | None, typer.Option(help="Only make this workspace's dvc.yaml anew.")] = None,
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: every default is taken, and said.")] = False,
+    samples: Annotated[
+        bool, typer.Option("--samples", help="Show pictures or rows on inspection.html, for your eyes alone.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the task file, write nothing.")] = False,
 ) -> None:
     """Look at DATA, and write a workspace for it in which `dvc repro` runs."""
@@ -91,9 +101,10 @@ def main(
     if dry_run:
         _show(data, workspace, name, questions)
         return
-    for sentence in create(data, workspace, name, questions):
+    for sentence in create(data, workspace, name, questions, samples=samples):
         print(f"found: {sentence}")
-    print(f"wrote {shown(workspace)}; next: cd {shown(workspace)} && dvc repro")
+    print(f"wrote {shown(workspace)}; first look at {shown(workspace / NAME)}")
+    print(f"next: cd {shown(workspace)} && dvc repro")
 
 
 def _show(data: Place, workspace: Path, name: str, questions: Questions) -> None:

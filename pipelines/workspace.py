@@ -135,7 +135,7 @@ def make_workspace(workspace: Path) -> None:
     # DVC itself ignores outputs only in a repository of its own; data/private must never come into git.
     ignored = workspace / ".gitignore"
     lines = ignored.read_text(encoding="utf-8").splitlines() if ignored.exists() else []
-    absent = [line for line in ("/data/", "/tuning/", "/.dvc/private/") if line not in lines]
+    absent = [line for line in ("/data/", "/tuning/", "/.dvc/private/", "/inspection.html") if line not in lines]
     if absent:
         ignored.write_text("\n".join([*lines, *absent]) + "\n", encoding="utf-8")
     if not (workspace / ".dvc").exists():

@@ -32,13 +32,16 @@ h3 { margin: 1.2rem 0 0; font-size: 1rem; }
   font-weight: 600; }
 p { margin: .6rem 0; max-width: 46rem; }
 p.banner { max-width: none; }
+ul { margin: .6rem 0; padding-left: 1.3rem; max-width: 46rem; }
+li { margin: .25rem 0; }
 p.verdict { padding: .5rem .9rem; border-left: .35rem solid; max-width: none; }
 p.warning { padding: .5rem .9rem; border-left: .35rem solid #b26a00; background: #fff4ce; max-width: none; }
 p.passed { border-color: #1a7f37; background: #e9f7ed; }
+p.warned { border-color: #b26a00; background: #fff4ce; }
 p.failed { border-color: #b3261e; background: #fdecea; }
 nav { margin: 1.2rem 0 0; padding: .6rem .9rem; background: #f4f6f8; font-size: .92rem; }
-nav ul { margin: 0; padding: 0; list-style: none; columns: 15rem; }
-nav li { padding: .12rem 0; break-inside: avoid; }
+nav ul { margin: 0; padding: 0; max-width: none; list-style: none; columns: 15rem; }
+nav li { margin: 0; padding: .12rem 0; break-inside: avoid; }
 nav a { color: #0b57a4; }
 .scroll { overflow-x: auto; margin: .8rem 0; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
@@ -51,6 +54,10 @@ td.number { text-align: right; }
 .long { min-width: 15rem; }
 figure { display: inline-block; vertical-align: top; width: min(100%, 27.5rem); margin: .8rem .9rem .8rem 0; }
 img { display: block; max-width: 100%; height: auto; }
+figure.small { width: 9.5rem; }
+figure.small img { width: 100%; image-rendering: auto; background: #000; }
+figure.pair { width: 20rem; }
+svg.bars { display: block; fill: #6b7682; }
 figcaption { margin-top: .3rem; font-size: .88rem; color: #4a535e; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; }
@@ -124,7 +131,7 @@ def table(frame: pd.DataFrame, caption: str = "") -> Markup:
     """A table; its first column names the rows. Nothing in it is taken for HTML.
 
     Args:
-        frame: the rows; floats are shown with four significant figures, missing values as a dash.
+        frame: the rows; floats are shown with four significant figures, missing values as a dash, Markup as it is.
         caption: a line above the table.
     """
     head = Markup("").join(Markup('<th scope="col">{}</th>').format(str(name)) for name in frame.columns)
@@ -149,9 +156,33 @@ def picture(png: bytes, alt: str, caption: str = "") -> Markup:
     )
 
 
-def verdict(passed: bool, text: str) -> Markup:
-    """Passed or failed, in words and colour, and why."""
+def thumbnail(png: bytes, alt: str, caption: str = "", *, pair: bool = False) -> Markup:
+    """A small PNG in a row of others; `pair`: two pictures side by side, twice as wide."""
+    return Markup(
+        '<figure class="{}"><img alt="{}" src="data:image/png;base64,{}"><figcaption>{}</figcaption></figure>'
+    ).format("pair" if pair else "small", alt, base64.b64encode(png).decode("ascii"), caption)
+
+
+def bars(counts: Sequence[int]) -> Markup:
+    """A small bar chart of counts, for a cell of a table; empty where there are none."""
+    highest = max(counts, default=0)
+    if not highest:
+        return Markup("")
+    heights = [max(1, round(20 * count / highest)) if count else 0 for count in counts]
+    drawn = Markup("").join(
+        Markup('<rect x="{}" y="{}" width="6" height="{}"/>').format(7 * place, 20 - height, height)
+        for place, height in enumerate(heights)
+    )
+    return Markup('<svg class="bars" role="img" aria-label="distribution" width="{}" height="20">{}</svg>').format(
+        7 * len(counts), drawn
+    )
+
+
+def verdict(passed: bool, text: str, *, warnings: int = 0) -> Markup:
+    """Passed, passed with warnings, or failed, in words and colour, and why."""
     name, word = ("passed", "Passed") if passed else ("failed", "Failed")
+    if passed and warnings:
+        name, word = "warned", f"Passed, with {warnings} warning{'' if warnings == 1 else 's'}"
     return Markup('<p class="verdict {}"><strong>{}.</strong> {}</p>').format(name, word, text)
 
 
@@ -190,6 +221,8 @@ def _look(value: object) -> str:
 
 
 def _text(value: object) -> Markup:
+    if isinstance(value, Markup):
+        return value
     if value is None or value is pd.NA or value is pd.NaT or value != value:
         return Markup("–")
     return escape(f"{value:.4g}" if isinstance(value, float | np.floating) else str(value))

@@ -64,7 +64,7 @@ def test_a_workspace_keeps_its_data_out_of_git(tmp_path: Path) -> None:
     for _ in range(2):
         create(data, tmp_path / "work", "films")
     ignored = (tmp_path / "work/.gitignore").read_text(encoding="utf-8").splitlines()
-    assert ignored == ["/data/", "/tuning/", "/.dvc/private/"]
+    assert ignored == ["/data/", "/tuning/", "/.dvc/private/", "/inspection.html"]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from components.lib.statistics import Estimate
 
 METRICS = ("accuracy", "precision", "recall", "specificity", "f1", "auc", "average_precision", "brier", "ece")
+SIGNS = {"<": "below ", "≤": "up to ", ">": "above ", "≥": "from ", "+": "plus"}
+"""Signs that tell classes apart (<30, >30) and that MLflow refuses in the name of a metric."""
 _MEANING = {
     "precision": "Mean over the classes: how often a call is right.",
     "recall": "Mean over the classes: how many of a class are found.",
@@ -259,7 +261,8 @@ class Multiclass(Classes):
 
 def _name(metric: str, label: str) -> str:
     """Name of a class's metric: MLflow refuses some signs, and a point separates target and metric."""
-    return f"{metric}_" + re.sub(r"[^\w -]", "_", label)
+    spelt = "".join(SIGNS.get(sign, sign) for sign in label)
+    return f"{metric}_" + re.sub(r"[^\w -]", "_", spelt)
 
 
 def _of_class(metric: str, label: str, estimate: Estimate) -> Estimate:
