@@ -20,20 +20,23 @@ from components.lib.dataset import Dataset
 from components.lib.errors import MedpipeError
 from components.lib.numbers import number
 from components.lib.places import Place, place
+from components.lib.plain_path import require_usable
 from components.lib.server import ask, serve
 from components.lib.spec import TaskSpec
 from components.lib.tracking import CHECKOUT
 from pipelines.new import create
 from pipelines.serve import ensure_registered, task_file, workspace_spec
-from pipelines.workspace import create_from_task, task_named, workspace_name
+from pipelines.steps import quoted
+from pipelines.workspace import create_from_task, keep_printable, task_named, workspace_name
 
 
 def main(
     data: Annotated[Any, typer.Argument(parser=place, metavar="DATA")] = None,
     task: Annotated[str | None, typer.Option(help="A name in pipelines/tasks, or a task file.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the workspace in work/; else that of the data.")] = None,
 ) -> None:
     """Run the pipeline, on DATA or on what the task names, serve the model, and ask it about one sample."""
-    workspace = workspace_for(data, task)
+    workspace = workspace_for(data, task, name)
     os.chdir(workspace)
     _say(f"dvc repro, in {_shown(workspace)}")
     if subprocess.run([sys.executable, "-m", "dvc", "repro"], check=False).returncode:
@@ -52,17 +55,25 @@ def main(
     _tell(answer, known, name, workspace, spec)
 
 
-def workspace_for(data: Place | None, task: str | None) -> Path:
-    """The checkout, or a workspace under work/ that is made now."""
+def workspace_for(data: Place | None, task: str | None, name: str | None = None) -> Path:
+    """The checkout, or a workspace under work/ that is made now.
+
+    Args:
+        data: the raw data; None: what the task names.
+        task: a name in pipelines/tasks, or a task file; None: what the data say.
+        name: of the workspace; None: that of the task or of the data.
+    """
     if task is not None:
         file = task_named(task)
-        workspace = CHECKOUT / "work" / file.stem
+        workspace = CHECKOUT / "work" / (name or file.stem)
         found = create_from_task(file, workspace, data)
     elif data is not None:
-        name = workspace_name(data)
+        name = name or workspace_name(data)
         workspace = CHECKOUT / "work" / name
         found = create(data, workspace, name)
     else:
+        require_usable(CHECKOUT, "the path of this checkout of medpipe")
+        keep_printable(CHECKOUT)
         return CHECKOUT
     for sentence in found:
         _say(sentence)
@@ -98,7 +109,7 @@ One of the {noun} of the test split, asked of the served model:
 Where to look next:
   report         {_shown(workspace / "data/evaluation/report.html")}
   runs           make ui
-  serve          make serve{"" if workspace == CHECKOUT else f" WORKSPACE={_shown(workspace)}"}
+  serve          make serve{"" if workspace == CHECKOUT else f" WORKSPACE={quoted(_shown(workspace))}"}
   task file      {_shown(workspace / task_file())}""")
 
 

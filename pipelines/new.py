@@ -17,19 +17,30 @@ Where the data leave a choice it is asked for on a terminal. Elsewhere, and with
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from components.lib.errors import MedpipeError
+from components.lib.errors import DataError, MedpipeError
 from components.lib.places import Place, place
-from components.lib.spec import load_spec
+from components.lib.plain_path import require_usable
+from components.lib.spec import TASK_NAME, load_spec
 from components.lib.tracking import CHECKOUT
 from pipelines.look import Questions, look, task_text
 from pipelines.look.inspection_page import NAME, write_inspection
-from pipelines.workspace import create_from_task, make_workspace, shown, task_named, workspace_name
+from pipelines.workspace import (
+    create_from_task,
+    make_workspace,
+    require_data,
+    require_same_data,
+    shown,
+    task_named,
+    typed,
+    workspace_name,
+)
 
 WRITTEN = ("task.yaml", "params.yaml", "dvc.yaml", ".gitignore", ".dvc")
 
@@ -39,7 +50,7 @@ def create(
 ) -> list[str]:
     """Write a workspace for the data; returns sentences that say what was found and chosen.
 
-    An existing task file is kept: it may have been edited.
+    An existing task file is kept: it may have been edited. DataError: it was made for other data.
 
     Args:
         data: the raw data, which stay where they are.
@@ -51,12 +62,22 @@ def create(
     task = workspace / "task.yaml"
     if task.exists():
         questions = Questions(target=questions.target if questions else None)  # its answers would change nothing
+    require_data(data)
+    if not re.fullmatch(TASK_NAME, name):
+        raise DataError(
+            f"--name {name}", expected="letters a-z, digits and _, the first a letter", found="another name",
+            todo=f"for example --name {workspace_name(Path(name))}",
+        )  # fmt: skip
     draft = look(data, questions or Questions(ask=sys.stdin.isatty()))
     found = list(draft.found)
     kept = task.exists()
-    if not kept:
+    if kept:
+        require_same_data(task, draft.values["source"])
+    else:
+        require_usable(workspace.absolute(), "the path of the workspace")
+        text = task_text(name, draft)
         workspace.mkdir(parents=True, exist_ok=True)
-        task.write_text(task_text(name, draft), encoding="utf-8")
+        task.write_text(text, encoding="utf-8")
     make_workspace(workspace)
     spec = load_spec(task)
     found += write_inspection(workspace, draft, spec, place(spec.source.path), samples=samples)
@@ -79,14 +100,14 @@ def main(
     """Look at DATA, and write a workspace for it in which `dvc repro` runs."""
     if renew is not None:
         make_workspace(renew)
-        print(f"made anew: {shown(renew / 'dvc.yaml')}; next: cd {shown(renew)} && dvc repro")
+        print(f"made anew: {shown(renew / 'dvc.yaml')}; next: cd {typed(renew)} && dvc repro")
         return
     if task is not None:
         file = task_named(task)
         workspace = into or CHECKOUT / "work" / file.stem
         for sentence in create_from_task(file, workspace, data):
             print(sentence)
-        print(f"wrote {shown(workspace)}; next: cd {shown(workspace)} && dvc repro")
+        print(f"wrote {shown(workspace)}; next: cd {typed(workspace)} && dvc repro")
         return
     if data is None:
         raise MedpipeError(
@@ -104,7 +125,7 @@ def main(
     for sentence in create(data, workspace, name, questions, samples=samples):
         print(f"found: {sentence}")
     print(f"wrote {shown(workspace)}; first look at {shown(workspace / NAME)}")
-    print(f"next: cd {shown(workspace)} && dvc repro")
+    print(f"next: cd {typed(workspace)} && dvc repro")
 
 
 def _show(data: Place, workspace: Path, name: str, questions: Questions) -> None:

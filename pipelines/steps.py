@@ -20,6 +20,8 @@ from components.lib.spec import TaskSpec, load_spec
 from components.lib.tracking import CHECKOUT
 
 RAW = "raw"
+TASK = "${task}"
+"""What DVC fills in from params.yaml."""
 MADE = "# Made from pipelines/steps.py: python -m pipelines.steps\n"
 
 
@@ -144,16 +146,34 @@ def _stage(step: Step, spec: TaskSpec, *, absolute: bool) -> dict[str, Any]:
     raw = spec.source.path
     outs: list[Any] = []
     for path in step.outputs.values():
-        place = raw if path == RAW else path
+        place = escaped(raw) if path == RAW else path
         outs.append({place: {"cache": False}} if path == UNCACHED else place)
     # Raw data on a server are a dependency like any other: DVC asks the server for its version of them.
     inputs = [spec.source.watched if path == RAW else path for path in step.inputs.values()]
+    words = step.command(TASK, raw)
+    start = words.index(TASK) + 1
     return {
-        "cmd": " ".join(step.command("${task}", shlex.quote(raw) if is_remote(raw) else raw)),
-        "deps": [*inputs, *_code([*step.code, "components/lib"], absolute=absolute)],
-        "params": [{"${task}": [*step.sections, *(name for name in step.optional if name in spec.model_fields_set)]}],
+        "cmd": " ".join([*words[:start], *(escaped(quoted(word)) for word in words[start:])]),
+        "deps": list(map(escaped, [*inputs, *_code([*step.code, "components/lib"], absolute=absolute)])),
+        "params": [{TASK: [*step.sections, *(name for name in step.optional if name in spec.model_fields_set)]}],
         "outs": outs,
     }
+
+
+def quoted(word: str) -> str:
+    """A word of a command line as every shell reads it: DVC uses the user's own, and in fish a backslash counts between
+    quotes."""
+    return r"\\".join(shlex.quote(part) if part else "" for part in word.split("\\")) or "''"
+
+
+def escaped(text: str) -> str:
+    """A text of dvc.yaml in which DVC fills in nothing."""
+    return text.replace("${", r"\${")
+
+
+def unescaped(text: str) -> str:
+    """What DVC makes of a text that `escaped` wrote."""
+    return text.replace(r"\${", "${")
 
 
 def _code(places: list[str], *, absolute: bool) -> list[str]:

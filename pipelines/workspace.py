@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
+import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,11 @@ import yaml
 
 from components.lib.errors import DataError, MedpipeError, nearest
 from components.lib.places import Place, Remote, is_remote, place
+from components.lib.plain_path import plain_path, require_usable
 from components.lib.spec import TaskSpec, load_spec
 from components.lib.tracking import CHECKOUT
-from pipelines.steps import dvc_yaml, stages_of
+from pipelines.doctor import dvc_config
+from pipelines.steps import dvc_yaml, quoted, stages_of, unescaped
 
 TASKS = CHECKOUT / "pipelines" / "tasks"
 SECTIONS = ("split", "clean", "augment", "train", "evaluate", "register")
@@ -24,8 +29,13 @@ SECTIONS = ("split", "clean", "augment", "train", "evaluate", "register")
 
 
 def workspace_name(data: Place) -> str:
-    """A task name from a file or folder name."""
-    words = re.sub(r"[^a-z0-9]+", "_", data.resolve().stem.lower()).strip("_")
+    """A task name from a file or folder name: ASCII, and another one for every name in another script."""
+    name = unicodedata.normalize("NFC", data.resolve().stem)
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    plain = "".join(sign for sign in letters if not unicodedata.combining(sign))
+    words = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+    if not words or any(sign.isalnum() and not sign.isascii() for sign in plain):
+        words = f"{words}_{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:8]}".strip("_")
     return words if words[:1].isalpha() else f"task_{words}"
 
 
@@ -66,17 +76,77 @@ def create_from_task(file: Path, workspace: Path, data: Place | None = None) -> 
     spec = load_spec(file)
     task = workspace / "task.yaml"
     if task.exists():
+        _require_same_task(task, file, spec, data)
         found = [f"{shown(task)} is there already and is kept"]
     else:
+        require_usable(workspace.absolute(), "the path of the workspace")
         text = file.read_text(encoding="utf-8")
         if not spec.phantom:
-            text = with_path(text, str(_raw_data(file, spec, data).resolve()))
+            text = with_path(text, str(require_data(_raw_data(file, spec, data))))
         text = with_sections(text)
         workspace.mkdir(parents=True, exist_ok=True)
         task.write_text(text, encoding="utf-8")
         found = [f"task {spec.task}, from {shown(file)}", f"data: {load_spec(task).source.path}"]
     make_workspace(workspace)
     return found
+
+
+def require_data(data: Place) -> Place:
+    """The raw data's own place, links resolved.
+
+    Raises:
+        MedpipeError: a path that can't be used: it holds a line break.
+    """
+    resolved = data.resolve()
+    if isinstance(resolved, Path):
+        require_usable(resolved, "the path of the raw data")
+    return resolved
+
+
+def require_same_data(task: Path, source: Mapping[str, Any]) -> None:
+    """Refuse a workspace that was made for other data: the first ones would be trained.
+
+    Args:
+        task: the task file of the workspace.
+        source: `source` of the task that the data would get.
+
+    Raises:
+        DataError: it names another path, or another file there.
+    """
+    kept = load_spec(task).source
+    at = place(kept.path, task.parent).resolve()
+    other = getattr(kept, "file", None)
+    file = source.get("file", other)
+    if (at, other) == (place(str(source["path"])).resolve(), file):
+        return
+    here, there = (f"{path}{f', {name}' if name else ''}" for path, name in ((source["path"], file), (at, other)))
+    raise DataError(
+        shown(task),
+        expected=f"a workspace for {here}",
+        found=f"one that was made for {there}, which would be trained instead",
+        todo="choose another name: python -m pipelines.new DATA --name NAME, or make demo DATA=PATH NAME=NAME; "
+        "or, where the same data were moved, change source.path in that file",
+    )
+
+
+def _require_same_task(task: Path, file: Path, spec: TaskSpec, data: Place | None) -> None:
+    """Refuse a workspace of another task, or of the same one for other data."""
+    kept = load_spec(task)
+    if kept.task != spec.task:
+        raise DataError(
+            shown(task),
+            expected=f"the task {spec.task}, from {shown(file)}",
+            found=f"the task {kept.task}, which would be trained instead",
+            todo=f"name another workspace: python -m pipelines.new --task {typed(file)} --into DIR",
+        )
+    if spec.phantom or kept.phantom:
+        return
+    if data is None:
+        try:
+            data = _raw_data(file, spec, None)
+        except DataError:  # they are where the workspace says
+            return
+    require_same_data(task, {"path": str(data.resolve())})
 
 
 def with_path(text: str, path: str) -> str:
@@ -123,12 +193,18 @@ def _again(file: Path) -> str:
     return (
         f"make demo TASK={file.stem} DATA=PATH"
         if file.parent == TASKS
-        else f"python -m pipelines.new --task {file} DATA"
+        else f"python -m pipelines.new --task {quoted(str(file))} DATA"
     )
 
 
 def make_workspace(workspace: Path) -> None:
-    """Write what a folder with a task.yaml needs to be a workspace: params.yaml, dvc.yaml, .gitignore, .dvc."""
+    """Write what a folder with a task.yaml needs to be a workspace: params.yaml, dvc.yaml, .gitignore, .dvc.
+
+    Raises:
+        MedpipeError: the path of the workspace or of this checkout holds a line break.
+    """
+    require_usable(workspace.absolute(), "the path of the workspace")
+    require_usable(CHECKOUT, "the path of this checkout of medpipe")
     spec = load_spec(workspace / "task.yaml")
     (workspace / "params.yaml").write_text("# The task this workspace runs.\ntask: task.yaml\n", encoding="utf-8")
     (workspace / "dvc.yaml").write_text(dvc_yaml("task.yaml", spec, absolute=True), encoding="utf-8")
@@ -142,11 +218,26 @@ def make_workspace(workspace: Path) -> None:
         dvc("init", "--no-scm", "--quiet", cwd=workspace)
         dvc("config", "core.analytics", "false", cwd=workspace)
         dvc("config", "core.check_update", "false", cwd=workspace)
-    # DVC remembers the names of raw files, by default where everybody on the machine can read them.
-    memory = (workspace / ".dvc" / "private").absolute()
-    if not memory.exists():
-        memory.mkdir(mode=0o700)
-        dvc("config", "--local", "core.site_cache_dir", str(memory), cwd=workspace)
+    keep_private(workspace)
+    keep_printable(workspace)
+
+
+def keep_private(workspace: Path) -> None:
+    """Give DVC a private place for the names of raw files: by default everybody on the machine can read them."""
+    folder = workspace.resolve() / ".dvc"
+    memory = folder / "private"
+    memory.mkdir(mode=0o700, exist_ok=True)
+    memory.chmod(0o700)
+    known = dvc_config(workspace).get("core", {}).get("site_cache_dir")
+    if not known or not Path(known).is_dir():  # a workspace that was moved names the old place
+        dvc("config", "--local", "core.site_cache_dir", str(plain_path(folder) / "private"), cwd=workspace)
+
+
+def keep_printable(workspace: Path) -> None:
+    """Give DVC's cache a path without braces: DVC takes those in it for places to fill in, and fails."""
+    folder = workspace.resolve() / ".dvc"
+    if {"{", "}"} & {*str(folder)} and "dir" not in dvc_config(workspace).get("cache", {}):
+        dvc("config", "--local", "cache.dir", str(plain_path(folder) / "cache"), cwd=workspace)
 
 
 def require_fresh(workspace: Path, spec: TaskSpec) -> None:
@@ -164,13 +255,13 @@ def require_fresh(workspace: Path, spec: TaskSpec) -> None:
     for name, stage in stages_of(spec).items():
         there = stages.get(name, {})
         code = [path for path in there.get("deps", []) if path.endswith(".py")]
-        lost = [Path(path).name for path in code if not (workspace / path).exists()]
+        lost = [Path(path).name for path in code if not (workspace / unescaped(path)).exists()]
         if there.get("cmd") != stage["cmd"]:
             problems.append(f"stage {name}: {there.get('cmd', 'none')}")
         elif lost:
             problems.append(f"stage {name} names code that is gone: {', '.join(lost[:5])}")
     if problems:
-        renew = "steps" if workspace == CHECKOUT else f"new --renew {workspace}"
+        renew = "steps" if workspace == CHECKOUT else f"new --renew {quoted(str(workspace))}"
         raise MedpipeError(
             str(file),
             expected="the stages of this version of medpipe",
@@ -196,6 +287,11 @@ def dvc(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
             todo=f"run it in {cwd} and mend what it names",
         )
     return done
+
+
+def typed(path: Path) -> str:
+    """A path as a word of a command line."""
+    return quoted(shown(path))
 
 
 def shown(path: Path) -> str:

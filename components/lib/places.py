@@ -20,6 +20,7 @@ from typing import IO
 from urllib.parse import quote, urlsplit
 
 from components.lib.errors import SpecError, nearest
+from components.lib.plain_path import path_problem
 from components.lib.remote import LONGEST, Remote
 
 __all__ = ["Place", "Remote", "copy_to", "fetched", "held", "is_remote", "place", "readers", "refusal"]
@@ -63,6 +64,9 @@ def is_remote(text: str) -> bool:
 
 def refusal(text: str) -> tuple[str, str] | None:
     """What is wrong with a place, as what was expected and what was found, without what may be secret; or None."""
+    problem = path_problem(text)
+    if problem:
+        return "a path or a URL in one line of UTF-8: rename the folder", problem
     if not is_remote(text):
         return None
     scheme, _, rest = text.partition("://")

@@ -28,7 +28,8 @@ from components.lib.train_settings import Train
 from components.lib.tune_settings import Tune
 from components.lib.yaml_text import TwiceError, read_yaml
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+TASK_NAME = r"^[a-z][a-z0-9_]*$"
+Name = Annotated[str, Field(pattern=TASK_NAME)]
 SPLITS = ("train", "validation", "test")
 LIMITED = ("patient", "site", "sex", "age")
 """Attributes of which a task may say how often they can be unknown."""

@@ -69,7 +69,13 @@ def test_a_workspace_keeps_its_data_out_of_git(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("Chest X-rays.npz", "chest_x_rays"), ("2024 scans", "task_2024_scans"), ("_a_", "a"), ("röntgen.npz", "r_ntgen")],
+    [
+        ("Chest X-rays.npz", "chest_x_rays"),
+        ("2024 scans", "task_2024_scans"),
+        ("_a_", "a"),
+        ("röntgen.npz", "rontgen"),
+        ("Straße", "strasse"),
+    ],
 )
 def test_a_name_from_a_path(tmp_path: Path, name: str, expected: str) -> None:
     assert workspace_name(tmp_path / name) == expected
