@@ -206,7 +206,7 @@ TARGETS: dict[str, list[TargetExample]] = {
     "binary": [
         TargetExample(
             {"classes": ["normal", "pneumonia"]}, words("normal", "pneumonia"),
-            [(["normal", "Pneumonia"], "Pneumonia"), ([True, None], "True"), ([["normal"]], "normal")],
+            [(["normal", "Pneumonias"], "Pneumonias"), ([True, None], "True"), ([["normal"]], "normal")],
             lambda encoded, scaling: 6 * encoded - 3,
         ),
         TargetExample({"classes": ["0", "1"]}, words(0, 1), [([2.0], "2")], lambda encoded, scaling: encoded - 0.5),

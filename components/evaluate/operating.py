@@ -67,11 +67,11 @@ def _look(result: Result, kind: Classes, evaluated: Evaluated) -> tuple[Section,
     if "threshold" in result.fitted.decision:
         score, positive = finite(result.output[result.known]).reshape(-1), label == 1
         blocks = _binary(kind, score, positive, result.fitted.decision, patients, evaluated.spec.evaluate.prevalences)
-        curves = {kind.classes[1]: decision_curve(score, positive, patients)}
+        curves = {kind.class_names[1]: decision_curve(score, positive, patients)}
     else:
         blocks = _one_against_rest(kind, columns.argmax(axis=1), label, patients)
-        present = [k for k in range(len(kind.classes)) if (label == k).any()]
-        curves = {kind.classes[k]: decision_curve(columns[:, k], label == k, patients) for k in present}
+        present = [k for k in range(len(kind.class_names)) if (label == k).any()]
+        curves = {kind.class_names[k]: decision_curve(columns[:, k], label == k, patients) for k in present}
     chart = decision_curves(curves)
     return Section(title, (*blocks, *_curve_words(curves), shown(chart, result.target))), chart
 
@@ -90,13 +90,13 @@ def _binary(
     found = _measured({name: (score >= at, positive) for name, at in points.items()}, design)
     rows = [(name, f"{at:.3f}", *found[name]) for name, at in points.items()]
     frame = pd.DataFrame(rows, columns=["Operating point", "Called from", "Sensitivity", "Specificity", "PPV", "NPV"])
-    no, yes = kind.classes
+    no, yes = kind.class_names
     gloss = GLOSS.format(yes=yes, no=no, share=f"{positive.mean():.0%}")
     first = (
         f"From its threshold upwards a sample is called {yes}; the model's own is what is served. All were chosen on "
         "validation, test only measures them."
     )
-    few = filter(None, [design.too_few(label == k, f"labelled {name}") for k, name in enumerate(kind.classes)])
+    few = filter(None, [design.too_few(label == k, f"labelled {name}") for k, name in enumerate(kind.class_names)])
     blocks = [
         paragraph(first),
         table(frame),
@@ -143,7 +143,7 @@ def _elsewhere(
     prevalences: list[float],
 ) -> list[Markup]:
     """PPV and NPV at stated prevalences, and the model's own operating point in whole numbers of people."""
-    yes = kind.classes[1]
+    yes = kind.class_names[1]
     if not prevalences:
         hint = (
             f"Where {yes} is rarer or more frequent, PPV and NPV are others: state the shares in the task file, as in "
@@ -185,9 +185,9 @@ def _one_against_rest(
 ) -> list[Markup]:
     """Every class against all others, at the most probable class."""
     found = _measured(
-        {name: (called == k, label == k) for k, name in enumerate(kind.classes)}, Design.of(label, patients)
+        {name: (called == k, label == k) for k, name in enumerate(kind.class_names)}, Design.of(label, patients)
     )
-    rows = [(name, *found[name]) for name in kind.classes]
+    rows = [(name, *found[name]) for name in kind.class_names]
     frame = pd.DataFrame(rows, columns=["Class", "Sensitivity", "Specificity", "PPV", "NPV"])
     gloss = (
         "Each class against all others; the most probable one is called. Sensitivity: of those labelled so, how many "

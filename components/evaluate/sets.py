@@ -52,11 +52,13 @@ class Sets:
     def groups(self) -> dict[str, Bools]:
         """Samples by what is in their sets (n,): of two classes by the very set, of several by its size."""
         sizes = self.inside.sum(axis=1)
-        if len(self.kind.classes) > 2:
+        if len(self.kind.class_names) > 2:
             words = {0: "no class", 1: "one class"}
-            sized = {words.get(size, f"{size} classes"): sizes == size for size in range(len(self.kind.classes) + 1)}
+            sized = {
+                words.get(size, f"{size} classes"): sizes == size for size in range(len(self.kind.class_names) + 1)
+            }
             return {name: there for name, there in sized.items() if there.any()}
-        (no, yes), (first, second) = self.kind.classes, self.inside.T
+        (no, yes), (first, second) = self.kind.class_names, self.inside.T
         return {f"{no} alone": first & ~second, f"{yes} alone": second & ~first, "both": sizes == 2, "none": sizes == 0}
 
     def counted(self) -> dict[str, Estimate]:
@@ -68,7 +70,7 @@ class Sets:
         }  # fmt: skip
         for name, there in self.groups.items():
             shares |= {f"share of {name}": Share(there, every), f"held in {name}": Share(self.holds, there, empty)}
-        for k, name in enumerate(self.kind.classes):
+        for k, name in enumerate(self.kind.class_names):
             shares[f"labelled {name}"] = Share(self.holds, self.label == k, empty)
         return proportions(shares, self.design)
 
@@ -89,13 +91,13 @@ def part(evaluated: Evaluated) -> Part:
 
 def _classes(result: Result, kind: Classes) -> Part:
     decision, known = result.fitted.decision, result.known
-    least = fitted_least(decision, len(kind.classes))
+    least = fitted_least(decision, len(kind.class_names))
     if least is None:
         return _nothing(result, "this model has no prediction sets: it was trained with `train.coverage: 0`, or before "
                                 "medpipe had them")  # fmt: skip
     if not known.any():
         return _nothing(result, "the truth of no test sample is known, so no promise can be checked")
-    called = pd.Index(kind.classes).get_indexer(pd.Index(result.answer["label"][known]))
+    called = pd.Index(kind.class_names).get_indexer(pd.Index(result.answer["label"][known]))
     inside, label = members(kind.columns(result.output[known]), least), kind.labels(result.encoded[known])
     design = Design.of(label, result.patients_of(known))
     sets = Sets(kind, inside, called.astype(np.intp), label, least, design)
@@ -153,7 +155,7 @@ def _what_it_is(promised: float) -> str:
 
 def _band(kind: Classes, low: float, high: float) -> str:
     """In probabilities of the positive class."""
-    no, yes = kind.classes
+    no, yes = kind.class_names
     if low <= 0 and high >= 1:
         return "Validation had too few samples for such a promise: the model abstains on every sample."
     sure = [f"below {low:.3f} it is sure of {no}"] if low > 0 else []
@@ -187,7 +189,7 @@ def _coverage(sets: Sets, found: Mapping[str, Estimate], decision: Mapping[str, 
     """One row for all samples and for every class."""
     promised = decision["coverage"]
     rows = [("All", str(found["set_coverage"].n), percent(found["set_coverage"]), f"{promised:.0%}")]
-    for k, name in enumerate(sets.kind.classes):
+    for k, name in enumerate(sets.kind.class_names):
         own = found[f"labelled {name}"]
         if sets.least[k] <= 0:
             told = "never ruled out: too few in validation"
@@ -219,7 +221,7 @@ def _shares(sets: Sets) -> pd.DataFrame:
     }
     frame = pd.DataFrame(parts).astype(float).groupby(sets.label)
     table = frame.mean().reset_index(drop=True)
-    table.insert(0, "class", [sets.kind.classes[k] for k in np.unique(sets.label)])
+    table.insert(0, "class", [sets.kind.class_names[k] for k in np.unique(sets.label)])
     table.insert(1, "count", np.unique(sets.label, return_counts=True)[1])
     return table
 
@@ -227,7 +229,7 @@ def _shares(sets: Sets) -> pd.DataFrame:
 def _broken(result: Result, sets: Sets, found: Mapping[str, Estimate], promised: float) -> list[str]:
     """A sentence where a promise was broken beyond chance."""
     of = {"samples in all": found["set_coverage"]}
-    of |= {f"samples labelled {name}": found[f"labelled {name}"] for name in sets.kind.classes}
+    of |= {f"samples labelled {name}": found[f"labelled {name}"] for name in sets.kind.class_names}
     told = [f"{hundred(each)} of 100 {who}" for who, each in of.items() if below(each, promised)]
     if not told:
         return []

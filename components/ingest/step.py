@@ -47,6 +47,8 @@ def ingest(raw: Place, dataset: Path, private: Path, spec: TaskSpec) -> None:
     table = table.assign(**{name: None for name in FORGOTTEN if name not in table})
     table["sex"] = _sexes(table["sex"])
     _check_targets(table, spec)
+    told = _labels_read(table, spec)
+    table = table.assign(**{name: kind.column(table[name]) for name, kind in spec.targets.items()})
     table["sha256"] = _digests(spec.source.opener(raw, spec.inputs), table, readers(raw))
     missing = table[table["sha256"].isna()]
     table = table[table["sha256"].notna()].reset_index(drop=True)
@@ -76,7 +78,7 @@ def ingest(raw: Place, dataset: Path, private: Path, spec: TaskSpec) -> None:
         check_ingested(table, spec, findings).require(failed)  # refuses the same, and leaves the page
         raise
     outcome = check_ingested(kept, spec, findings)
-    outcome = replace(outcome, receipt=(*made, *_counted(refused), *outcome.receipt))
+    outcome = replace(outcome, receipt=(*made, *told, *_counted(refused), *outcome.receipt))
     outcome.require(failed)
     print("\n".join(outcome.receipt))
     if len(missing):
@@ -147,6 +149,11 @@ def _check_targets(table: pd.DataFrame, spec: TaskSpec) -> None:
                 found=problem,
                 todo="correct the values, or `targets:` in the task file",
             )
+
+
+def _labels_read(table: pd.DataFrame, spec: TaskSpec) -> list[str]:
+    """For the receipt: labels in another spelling, and those that mean "unknown"."""
+    return [f"{name}: {line}" for name, kind in spec.targets.items() for line in kind.read_as(table[name])]
 
 
 def _digest(load: Load, item: tuple[str, int]) -> str | None:

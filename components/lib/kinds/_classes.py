@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.lib import conformal
 from components.lib.errors import DataError, ModelError, nearest
+from components.lib.kinds._labels import class_of_each, counted_labels
 from components.lib.kinds.base import Array, Examples, TargetKind, Whose
+from components.lib.settings import wrong
 
 if TYPE_CHECKING:
     from components.lib.statistics import Estimate
 
 Floats = NDArray[np.float64]
 ClassName = Annotated[str, Field(min_length=1, max_length=60)]
+Label = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Classes(TargetKind, ABC):
@@ -28,6 +31,12 @@ class Classes(TargetKind, ABC):
 
     classes: tuple[ClassName, ...]
     """Names of the classes, as the raw data spell them."""
+    spellings: dict[ClassName, tuple[Label, ...]] = Field(default_factory=dict)
+    """Other labels of the raw data that mean a class: {yes: [Y, TRUE]}. Labels that differ from a class in capitals,
+    blanks, hyphens or underscores alone, or that write its number otherwise (1.0), need not be listed."""
+    unknown: tuple[Label, ...] = ()
+    """Labels of the raw data that mean "not known": ["-1", uncertain]. Such samples have no class. Empty cells and the
+    usual words for it (NA, null, …) need not be listed."""
 
     train_settings: ClassVar[frozenset[str]] = frozenset(
         {"label_smoothing", "class_weights", "loss", "focal_gamma", "coverage", "distil_temperature"}
@@ -49,8 +58,23 @@ class Classes(TargetKind, ABC):
             raise ValueError(f"every class has its own name; {', '.join(twice)} stands there twice")
         return classes
 
+    @model_validator(mode="after")
+    def _labels_of_one_class(self) -> Self:
+        """Refuse spellings of no class, and a label that would mean two things."""
+        if strange := sorted({*self.spellings} - {*self.classes}):
+            found = f"{', '.join(strange)}{nearest(strange[0], self.classes)}"
+            raise wrong("spellings", f"classes of this target: {', '.join(self.classes)}", found)
+        meant = [*self.classes, *(each for many in self.spellings.values() for each in many), *self.unknown]
+        if twice := sorted({label for label in meant if meant.count(label) > 1}):
+            raise wrong("spellings", "every label for one class, or for none", f"{', '.join(twice)} twice")
+        return self
+
     @property
     def class_names(self) -> tuple[str, ...]:
+        return self.classes
+
+    @property
+    def listed_classes(self) -> tuple[str, ...]:
         return self.classes
 
     @abstractmethod
@@ -63,8 +87,9 @@ class Classes(TargetKind, ABC):
 
     def problem(self, values: pd.Series) -> str | None:
         """Labels that are no class, with their number and the nearest class."""
-        labels = _as_text(values.dropna())
-        strange = Counter(labels[~labels.isin(list(self.classes))])
+        counts = Counter(_as_text(values.dropna()))
+        known = self.class_of_each(counts)
+        strange = Counter({label: count for label, count in counts.items() if label not in known})
         if not strange:
             return None
         told = ", ".join(
@@ -73,11 +98,30 @@ class Classes(TargetKind, ABC):
         more = f" and {len(strange) - 5} more" if len(strange) > 5 else ""
         return f"{strange.total()} labels are none of the classes {', '.join(self.classes)}: {told}{more}"
 
+    def class_of_each(self, labels: Iterable[str]) -> dict[str, str | None]:
+        """The class of each raw label, None where it means "unknown"; labels that are no class are left out."""
+        return class_of_each(labels, self.classes, self.spellings, self.unknown)
+
     def column(self, values: pd.Series) -> pd.Series:
-        """Labels as text, null where unknown: a column of text and numbers mixed can't be written."""
+        """The class of each label as text, null where unknown; a label that is no class stays."""
         text = values.astype(object)
-        text[values.notna()] = _as_text(values.dropna()).astype(object)
+        labels = _as_text(values.dropna())
+        known = self.class_of_each(labels.unique())
+        text[values.notna()] = labels.map(lambda label: known.get(label, label)).astype(object)
         return text.astype("str")
+
+    def read_as(self, values: pd.Series) -> tuple[str, ...]:
+        """Labels that are taken for a class in another spelling, and those that are taken for unknown."""
+        counts = Counter(_as_text(values.dropna()))
+        known = self.class_of_each(counts)
+        told = []
+        for name in self.classes:
+            others = {label: counts[label] for label, held in known.items() if held == name and label != name}
+            if others:
+                told.append(f"{sum(others.values()):,} labels are read as {name}: {counted_labels(others)}")
+        if unsure := {label: counts[label] for label, held in known.items() if held is None}:
+            told.append(f"{sum(unsure.values()):,} labels are read as unknown: {counted_labels(unsure)}")
+        return tuple(told)
 
     def positions(self, values: pd.Series) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """Position of the class of each raw value (N,), and a mask of the known ones (N,).
@@ -92,15 +136,16 @@ class Classes(TargetKind, ABC):
                 found=problem,
                 todo="correct the labels, or `targets:` in the task file",
             )
-        known = values.notna().to_numpy()
+        classes = self.column(values)
+        known = classes.notna().to_numpy()
         found = np.zeros(len(values), np.intp)
-        found[known] = pd.Index(self.classes).get_indexer(pd.Index(_as_text(values.dropna())))
+        found[known] = pd.Index(self.class_names).get_indexer(pd.Index(classes.dropna()))
         return found, known
 
     def sample_weights(self, encoded: Array, known: NDArray[np.bool_]) -> NDArray[np.float32]:
         """n / (k · n_class) for the k classes that occur, so that known samples weigh 1 on average; 0 for unknown."""
         labels = self.labels(encoded)
-        counts = np.bincount(labels[known], minlength=len(self.classes))
+        counts = np.bincount(labels[known], minlength=len(self.class_names))
         weights = known.sum() / (max(np.count_nonzero(counts), 1) * np.maximum(counts, 1))
         return np.where(known, weights[labels], 0).astype(np.float32)
 
@@ -120,9 +165,9 @@ class Classes(TargetKind, ABC):
 
     def decision_problem(self, decision: Mapping[str, float]) -> str | None:
         """A figure of the prediction sets that is no probability."""
-        if "set_0" in decision and any(f"set_{k}" not in decision for k in range(len(self.classes))):
+        if "set_0" in decision and any(f"set_{k}" not in decision for k in range(len(self.class_names))):
             return "prediction sets of other classes"
-        return conformal.out_of_range(decision, ["coverage", *(f"set_{k}" for k in range(len(self.classes)))])
+        return conformal.out_of_range(decision, ["coverage", *(f"set_{k}" for k in range(len(self.class_names)))])
 
     def score(self, output: NDArray[np.floating], encoded: Array) -> float:
         """AUC (mean of one versus rest over the classes that occur).
@@ -158,7 +203,7 @@ class Classes(TargetKind, ABC):
         self, output: NDArray[np.floating], encoded: Array, known: NDArray[np.bool_], decision: Mapping[str, float]
     ) -> list[Examples]:
         """The surest hits, the surest misses, the least sure ones."""
-        names = np.array(self.classes, object)
+        names = np.array(self.class_names, object)
         called = self.answer(output, decision)["label"]
         right = (called == names[self.labels(encoded)]) & known
         surest_first = np.argsort(-self.certainty(output, decision), kind="stable")
@@ -193,7 +238,7 @@ class Classes(TargetKind, ABC):
 
     def baseline_output(self, estimator: Any, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities in the network's form; a class that training lacks gets 0."""
-        columns = np.zeros((len(features), len(self.classes)), np.float32)
+        columns = np.zeros((len(features), len(self.class_names)), np.float32)
         columns[:, estimator.classes_] = estimator.predict_proba(features)
         return columns if self.units > 1 else columns[:, 1:]
 
@@ -227,7 +272,7 @@ class Classes(TargetKind, ABC):
         )  # fmt: skip
 
     def surrogate_weights(self, estimator: Any) -> Mapping[str, Floats]:
-        names = [f"for {self.classes[place]}" for place in estimator.classes_]
+        names = [f"for {self.class_names[place]}" for place in estimator.classes_]
         if len(estimator.coef_) == 1:  # of two classes scikit-learn has the weights of the second
             names = names[1:]
         return dict(zip(names, np.asarray(estimator.coef_, np.float64), strict=True))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
 from components.lib import conformal
-from components.lib.kinds._classes import Classes, ClassName, Floats, finite, hundred
+from components.lib.errors import nearest
+from components.lib.kinds._classes import Classes, ClassName, Floats, Label, finite, hundred
+from components.lib.kinds._labels import findings_of_each
 from components.lib.kinds.base import Array, Chart, Whose
+from components.lib.settings import wrong
 
 if TYPE_CHECKING:
     import keras
@@ -24,14 +28,54 @@ METRICS = ("accuracy", "precision", "recall", "specificity", "f1", "auc", "avera
 
 
 class Binary(Classes):
-    """One of two classes; the second is the positive one, whose probability is served."""
+    """One of two classes; the probability of the positive one is served."""
 
     kind: Literal["binary"]
     classes: tuple[ClassName, ClassName]
-    """The two classes: first the negative, then the positive."""
+    """The two classes: first the negative, then the positive one, unless `positive` says otherwise."""
+    positive: ClassName | None = None
+    """The finding: its probability is served, and sensitivity, PPV and thresholds are about it. Null: the second class.
+    Where raw data number their classes (npz, beats), the numbers follow the order of `classes` all the same."""
+    finding: Label | None = None
+    """For cells that list several findings: a cell that names this one is of the second class, any other of the first.
+    """
+    separator: Annotated[str, Field(min_length=1, max_length=3)] = "|"
+    """What stands between the findings of a cell; only with `finding`."""
+    others: tuple[Label, ...] = ()
+    """The other findings that cells may name, with `finding`; anything else is an error then. Empty: anything."""
 
     train_settings: ClassVar[frozenset[str]] = Classes.train_settings | {"threshold"}
     takes_threshold: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Binary:
+        if self.positive not in (None, *self.classes):
+            found = f"{self.positive}{nearest(str(self.positive), self.classes)}"
+            raise wrong("positive", f"one of {', '.join(self.classes)}", found)
+        if self.finding is None and {"separator", "others"} & self.model_fields_set and self.others:
+            raise wrong("others", "no such key without `finding`", "a value")
+        return self
+
+    @property
+    def class_names(self) -> tuple[str, str]:
+        """The negative class, then the positive one."""
+        negative, positive = self.classes
+        return (positive, negative) if self.positive == negative else (negative, positive)
+
+    def class_of_each(self, labels: Iterable[str]) -> dict[str, str | None]:
+        if self.finding is None:
+            return super().class_of_each(labels)
+        return findings_of_each(
+            labels, self.classes, finding=self.finding, separator=self.separator, others=self.others,
+            unknown=self.unknown,
+        )  # fmt: skip
+
+    def read_as(self, values: pd.Series) -> tuple[str, ...]:
+        if self.finding is None:
+            return super().read_as(values)
+        held = self.column(values)
+        counts = ", ".join(f"{name} {int((held == name).sum()):,}" for name in self.classes)
+        return (f"{self.finding} among the findings of a cell: {counts}, unknown {int(held.isna().sum()):,}",)
 
     @property
     def units(self) -> int:
@@ -103,10 +147,10 @@ class Binary(Classes):
         return np.asarray(np.abs(np.log(probability / (1 - probability)) - np.log(at / (1 - at))), np.float64)
 
     def probability_of(self) -> str:
-        return f"probability of {self.classes[1]}"
+        return f"probability of {self.class_names[1]}"
 
     def shown_unit(self, output: NDArray[np.floating]) -> tuple[int, str]:
-        return 0, f"for {self.classes[1]}"
+        return 0, f"for {self.class_names[1]}"
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -148,7 +192,7 @@ class Binary(Classes):
         from components.lib.class_metrics import Area, Share, measured
         from components.lib.statistics import missing
 
-        no, yes = self.classes
+        no, yes = self.class_names
         every = np.ones(len(score), bool)
         exact: dict[str, Share | Area] = {
             "accuracy": Share(called == positive, every),
@@ -170,11 +214,11 @@ class Binary(Classes):
         """With a note on figures that rest on too few."""
         from components.lib.class_metrics import noted
 
-        of = [design.too_few(positive == side, f"labelled {self.classes[side]}") for side in (False, True)]
+        of = [design.too_few(positive == side, f"labelled {self.class_names[side]}") for side in (False, True)]
         either = of[1] or of[0]
         notes = {
             "accuracy": design.too_few(np.ones(len(positive), bool), "in all"), "recall": of[1], "specificity": of[0],
-            "precision": of[1] or design.too_few(called, f"called {self.classes[1]}"),
+            "precision": of[1] or design.too_few(called, f"called {self.class_names[1]}"),
         }  # fmt: skip
         return {name: noted(each, notes.get(name, either)) for name, each in found.items()}
 
@@ -187,7 +231,7 @@ class Binary(Classes):
     def _meaning(self, name: str, found: Estimate, score: Floats, share: float) -> str:
         from components.lib.resampling import calibration_floor
 
-        no, yes = self.classes
+        no, yes = self.class_names
         match name:
             case "accuracy":
                 return f"Of 100 samples, about {hundred(found)} are called right."
@@ -221,13 +265,15 @@ class Binary(Classes):
 
         score, label = finite(output).reshape(-1), self.labels(encoded)
         threshold = decision["threshold"]
-        curves = {self.classes[1]: (score, label == 1)}
+        curves = {self.class_names[1]: (score, label == 1)}
         return [
             draw.roc(curves, threshold),
             draw.precision_recall(curves, threshold),
-            draw.confusion(self.classes, label, (score >= threshold).astype(np.intp)),
-            draw.reliability(score, label == 1, f"Probability of {self.classes[1]}", f"Labelled {self.classes[1]}"),
-            draw.histogram(self.classes, label, score, f"Probability of {self.classes[1]}", threshold),
+            draw.confusion(self.class_names, label, (score >= threshold).astype(np.intp)),
+            draw.reliability(
+                score, label == 1, f"Probability of {self.class_names[1]}", f"Labelled {self.class_names[1]}"
+            ),
+            draw.histogram(self.class_names, label, score, f"Probability of {self.class_names[1]}", threshold),
         ]
 
     def answer(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> dict[str, Array]:
@@ -239,9 +285,9 @@ class Binary(Classes):
         columns = np.stack([1 - score, score], axis=1)
         return {
             "probability": score,
-            "label": np.array(self.classes, object)[called],
+            "label": np.array(self.class_names, object)[called],
             "threshold": np.full(len(score), decision["threshold"]),
-            **conformal.set_columns(columns, called, self.classes, decision),
+            **conformal.set_columns(columns, called, self.class_names, decision),
         }
 
     @property
@@ -250,7 +296,7 @@ class Binary(Classes):
 
     @property
     def answer_meanings(self) -> Mapping[str, str]:
-        negative, positive = self.classes
+        negative, positive = self.class_names
         return {
             "probability": f"calibrated probability of {positive}",
             "label": f"{positive} from the threshold on, else {negative}",

@@ -41,7 +41,16 @@ class TargetKind(Settings, ABC):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The classes, of a target that has them."""
+        """The classes, of a target that has them, in the order of the network; of two, the positive one is second."""
+        return ()
+
+    @property
+    def listed_classes(self) -> tuple[str, ...]:
+        """The classes in the order of the task file, which raw data follow that number them."""
+        return self.class_names
+
+    def read_as(self, values: pd.Series) -> tuple[str, ...]:
+        """Sentences about raw values (null = unknown) that `column` replaces: spellings, labels for "unknown"."""
         return ()
 
     @abstractmethod

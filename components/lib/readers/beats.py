@@ -4,8 +4,8 @@
     train.csv, validation.csv, test.csv         in a folder: the splits are given (val.csv will do)
 
 This is how beats of MIT-BIH are often passed on: 187 values at 125 Hz, scaled to 0..1, then the number of the class.
-The label is the name of a class, or the number k of the k-th one, from 0. Patients are unknown. On S3 or a web server,
-each file is copied to this machine while it is read.
+The label is the name of a class, or the number k of the k-th one, from 0, unless `codes` says otherwise. Patients are
+unknown. On S3 or a web server, each file is copied to this machine while it is read.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from components.lib.errors import DataError, Unusable
 from components.lib.kinds import TargetKind
 from components.lib.kinds.signal import Waveform
 from components.lib.places import Place, Remote, held
+from components.lib.readers._codes import Codes, class_of_codes
 from components.lib.readers._tables import known_text, with_attributes
 from components.lib.readers.base import Inputs, Load, Source, Targets
 
@@ -44,6 +45,8 @@ class Beats(Source):
     """Name of the one lead."""
     unit: str = "mV"
     """Unit of the values: mV, uV or V."""
+    codes: tuple[int, ...] | None = None
+    """The number of each class, in the order of the target's classes, where labels are numbers; null: 0, 1, …"""
 
     raw_type: ClassVar[type] = Waveform
 
@@ -63,7 +66,7 @@ class Beats(Source):
             _check_first(path, lines)
             labels = known_text(_labels(lines), target.class_names)
             frames.append(pd.DataFrame({
-                "file": path.name, "row": lines.rows, "split": split, name: _class_names(labels, target),
+                "file": path.name, "row": lines.rows, "split": split, name: _class_names(labels, target, self.codes),
             }))  # fmt: skip
         return with_attributes(pd.concat(frames, ignore_index=True))
 
@@ -159,15 +162,16 @@ def _labels(lines: _Lines) -> pd.Series:
     return pd.Series([label.decode("utf-8", "replace").strip("\"'") for label in lines.last], dtype="str")
 
 
-def _class_names(labels: pd.Series, target: TargetKind) -> pd.Series:
+def _class_names(labels: pd.Series, target: TargetKind, codes: Codes) -> pd.Series:
     """Labels with numbers of classes turned into their names; what is no class is left for the target to tell."""
-    classes = target.class_names
+    classes = target.listed_classes
+    numbered = class_of_codes(codes or (), target, codes, "source.codes") if codes else dict(enumerate(classes))
 
     def named(label: str) -> str:
         number = _number(label.encode())
-        if label in classes or number is None or not number.is_integer() or not 0 <= number < len(classes):
+        if label in classes or number is None or not number.is_integer():
             return label
-        return classes[int(number)]
+        return numbered.get(int(number)) or label
 
     names = {label: named(label) for label in labels.dropna().unique()}
     return labels.map(names)

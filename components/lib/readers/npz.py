@@ -1,8 +1,9 @@
 """MedMNIST archives: {train,val,test}_images and {train,val,test}_labels, (N,) or (N, 1); val may be left out.
 
 Images are pictures (N, H, W) or (N, H, W, 1|3), or volumes (N, D, H, W), uint8 or uint16; whether volumes are taken is
-for the task's input to say. A last axis of 1 or 3 is one of colours. Label k is the k-th class of the task's one
-target. The archive names no patients; its splits are in the `split` column. It may lie on S3 or a web server.
+for the task's input to say. A last axis of 1 or 3 is one of colours. Label k, from 0, is the k-th class of the task's
+one target, unless `codes` says otherwise. The archive names no patients; its splits are in the `split` column. It may
+lie on S3 or a web server.
 Format: Yang et al., Scientific Data 2023, doi:10.1038/s41597-022-01721-8.
 """
 
@@ -19,6 +20,7 @@ import pandas as pd
 from components.lib.errors import DataError
 from components.lib.kinds import Array, TargetKind
 from components.lib.places import Place
+from components.lib.readers._codes import class_of_codes
 from components.lib.readers.base import ATTRIBUTES, Inputs, Load, Source, Targets
 
 SPLIT_NAMES = {"train": "train", "val": "validation", "test": "test"}
@@ -28,6 +30,8 @@ class Archive(Source):
     """A MedMNIST archive (.npz) of pictures or volumes."""
 
     reader: Literal["npz"]
+    codes: tuple[int, ...] | None = None
+    """The label of each class, in the order of the target's classes; null: 0, 1, …"""
 
     raw_type: ClassVar[type] = np.ndarray
 
@@ -59,7 +63,7 @@ class Archive(Source):
                 )
             frames.append(pd.DataFrame({
                 "file": f"{prefix}_images", "row": np.arange(len(images)), "split": split,
-                name: _class_names(labels, target, f"{raw}, {prefix}_labels"),
+                name: self._class_names(labels, target, f"{raw}, {prefix}_labels"),
             }))  # fmt: skip
         table = pd.concat(frames, ignore_index=True)
         return table.assign(**{column: None for column in ATTRIBUTES if column not in table})
@@ -77,6 +81,10 @@ class Archive(Source):
             return picture
 
         return load
+
+    def _class_names(self, labels: Array, target: TargetKind, where: str) -> list[str | None]:
+        named = class_of_codes(np.unique(labels).tolist(), target, self.codes, where)
+        return [named[label] for label in labels.tolist()]
 
 
 def splits_of(raw: Place) -> dict[str, str]:
@@ -108,19 +116,6 @@ def _check_shape(images: Array, inputs: Inputs, where: str) -> None:
             found=f"volumes: an array of shape {images.shape}",
             todo="volumes need an input of kind volume, which doesn't exist yet; use a set of pictures",
         )
-
-
-def _class_names(labels: Array, target: TargetKind, where: str) -> list[str]:
-    classes = list(target.class_names)
-    bad = sorted(set(np.unique(labels).tolist()) - set(range(len(classes))))
-    if bad:
-        raise DataError(
-            where,
-            expected=f"labels 0 to {len(classes) - 1}, for {', '.join(classes)}",
-            found=f"{', '.join(map(str, bad[:5]))}",
-            todo="list every class in the task's target, in order",
-        )
-    return [classes[int(label)] for label in labels]
 
 
 def read_array(raw: Place, name: str) -> Array:
