@@ -25,9 +25,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from components.lib.errors import MedpipeError
+from components.lib.plain_path import store_uri as sqlite_uri
 from components.lib.pseudonyms import KEY_VARIABLE, fingerprint, key_file, load_key
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -220,7 +221,7 @@ def store_uri() -> str:
     """Where MLflow's store is; the same place as `components.lib.tracking` names, which needs MLflow to be there."""
     parts = CHECKOUT.parts
     home = Path(*parts[: parts.index(".dvc")]) if ".dvc" in parts else CHECKOUT
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home}/mlflow.db"
+    return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(home)
 
 
 def store_file() -> Path | None:
@@ -239,7 +240,7 @@ def _mlflow() -> Iterator[Line]:
         yield Line("store", f"{shown}: not there yet; the first training makes it")
         return
     try:
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=2)) as store:
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, timeout=2)) as store:
             ((runs,),) = store.execute("select count(*) from runs where lifecycle_stage = 'active'")
             models = [Registered(name, count, dict(store.execute(
                 "select alias, version from registered_model_aliases where name = ?", (name,))))

@@ -9,7 +9,7 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from components.lib.errors import MedpipeError
 from pipelines.doctor import CHECKOUT, store_file, store_uri
@@ -51,7 +51,7 @@ def read_store() -> Store | None:
     if file is None or not file.is_file():
         return None
     try:
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5)) as store:
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, timeout=5)) as store:
             runs, models = _runs(store), _logged_models(store)
             # What is left out of a call of `mlflow gc` means "all that is deleted": then nothing registered may be.
             blocked = _in_deleted_experiments(store) or any(
@@ -94,8 +94,10 @@ def _in_deleted_experiments(store: sqlite3.Connection) -> bool:
 
 def on_this_machine(place: str) -> Path | None:
     """The folder of an artifact address; None for another machine's."""
+    if "://" not in place and not place.startswith("file:"):
+        return Path(place)
     parts = urlsplit(place)
-    return Path(unquote(parts.path)) if parts.scheme in ("", "file") else None
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
 def mlflow_gc(runs: list[str], models: list[str], alive: list[str]) -> None:

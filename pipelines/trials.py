@@ -7,14 +7,13 @@ import hashlib
 import json
 from pathlib import Path
 
-import keras
 import optuna
 
 from components.lib.dataset import Dataset
 from components.lib.output import code_digest
 from components.lib.spec import TaskSpec
 from components.lib.tracking import Run, child_run
-from components.train.devices import prepare
+from components.train.devices import forget_networks, prepare
 from components.train.members import Trained, members, train_member
 from components.train.memory import memory_errors
 from components.train.samples import Development
@@ -40,7 +39,7 @@ class Trials:
             "task": spec.model_dump(mode="json", include={"inputs", "targets", "augment", "train"}),
             "space": {key: place.model_dump() for key, place in space.items()}, "seed": spec.tune.seed,
         }  # fmt: skip
-        text = json.dumps(whole, default=str)  # in order: columns of a table in another order are another task
+        text = json.dumps(whole, sort_keys=True, default=str)
         self.name = f"{spec.task}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
         self.folder = folder / self.name
         self.folder.mkdir(exist_ok=True)
@@ -74,7 +73,7 @@ class Trials:
             run.set_tags({"trial": told})
         best = study.best_trial
         print(f"trial {trial.number + 1}: {told} (best {best.value:.4f}, trial {best.number + 1})", flush=True)
-        keras.backend.clear_session()
+        forget_networks()
         gc.collect()
 
     def _train(self, spec: TaskSpec, trial: optuna.Trial, place: Path, run: Run) -> Trained:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import subprocess
@@ -20,6 +19,7 @@ from components.lib.places import Place, Remote, is_remote, place
 from components.lib.plain_path import plain_path, require_usable
 from components.lib.spec import TaskSpec, load_spec
 from components.lib.tracking import CHECKOUT
+from components.lib.yaml_text import one_line
 from pipelines.doctor import dvc_config
 from pipelines.steps import dvc_yaml, quoted, stages_of, unescaped
 
@@ -154,7 +154,7 @@ def with_path(text: str, path: str) -> str:
     top: Any = yaml.compose(text, Loader=yaml.SafeLoader)
     source = next(value for key, value in top.value if key.value == "source")
     node = next(value for key, value in source.value if key.value == "path")
-    return text[: node.start_mark.index] + json.dumps(path, ensure_ascii=False) + text[node.end_mark.index :]
+    return text[: node.start_mark.index] + one_line(path) + text[node.end_mark.index :]
 
 
 def with_sections(text: str) -> str:

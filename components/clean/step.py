@@ -22,6 +22,7 @@ from components.lib.spec import TaskSpec
 from components.lib.validate import check_cleaned, labels, near_duplicates, shortcuts
 from components.lib.validate.changes import note_changes
 from components.lib.validate.checks import Finding
+from components.lib.validate.losses import losses
 
 
 @dataclass(frozen=True)
@@ -87,14 +88,14 @@ def clean(raw: Place, dataset: Path, private: Path, out: Path, spec: TaskSpec) -
         each_part(partial(clean_part, job), pieces, title="cleaning", total=len(left), shared=shared)
         _opener.cache_clear()
         writer.sweep()
-        arrays = {name: ArrayInfo.of(kind) for name, kind in spec.inputs.items()}
+        arrays = {n: ArrayInfo(shape=k.shape, dtype=k.dtype, kind=k.kind) for n, k in spec.inputs.items()}
         info = ingested.info
         writer.finish(
             task=spec.task, step="clean", parts=len(ingested.parts), arrays=arrays, synthetic=info.synthetic,
             targets=info.targets, key_fingerprint=info.key_fingerprint,
             lineage={**info.lineage, "ingested": info.digest},
         )  # fmt: skip
-        _gate(partial_out, out, spec)
+        _gate(ingested, partial_out, out, spec)
     for line in note_changes(out, spec):
         print(line)
 
@@ -196,8 +197,9 @@ def _rejected(samples: pd.DataFrame, reasons: dict[int, str], places: dict[int, 
     return table.assign(reason=list(reasons.values()), place=list(places.values()))
 
 
-def _gate(partial_out: Path, out: Path, spec: TaskSpec) -> None:
+def _gate(ingested: Dataset, partial_out: Path, out: Path, spec: TaskSpec) -> None:
     """Look at what was cleaned as a whole; only a dataset that passes is thinned of near duplicates and handed on."""
+    _require_some_left(ingested, Dataset(partial_out), out, spec)
     written, policy = Dataset(partial_out), spec.split.near_duplicates
     near, unseen = near_duplicates.search(written, spec)
     leaving = near_duplicates.leaving(near, policy)
@@ -211,10 +213,22 @@ def _gate(partial_out: Path, out: Path, spec: TaskSpec) -> None:
     rows = {name: sum(len(part.array(name)) for part in written.parts) for name in written.info.arrays}
     array_rows = {name: count - int((~stays).sum()) for name, count in rows.items()}
     outcome = check_cleaned(every[stays].reset_index(drop=True), rejected, spec, array_rows, findings)
-    outcome.require(out.with_name(f"{out.name}.failed.html"))
+    outcome.require(_failed_page(out))
     written = near_duplicates.drop(written, leaving)
     outcome.write(partial_out)
     if len(suspects):
         suspects.to_csv(partial_out / "suspects.csv", index=False)
     print(f"cleaned: {sum(written.info.rows)} samples, rejected: {len(rejected)}")
     print("\n".join(outcome.receipt[1:]))
+
+
+def _require_some_left(ingested: Dataset, written: Dataset, out: Path, spec: TaskSpec) -> None:
+    """Refuse a dataset without samples of a split or of a class: no search in it would have anything to compare."""
+    rejected = written.rejected()
+    lost = losses(ingested.samples(), rejected, spec) if len(rejected) else ()
+    if lost:
+        check_cleaned(written.samples(), rejected, spec, lost=lost).require(_failed_page(out))
+
+
+def _failed_page(out: Path) -> Path:
+    return out.with_name(f"{out.name}.failed.html")

@@ -44,6 +44,11 @@ def ingest(raw: Place, dataset: Path, private: Path, spec: TaskSpec) -> None:
         GateError: the table fails its suite; the page `<dataset>.failed.html` shows why.
     """
     table, refused = _refused(spec.source.samples(raw, spec.inputs, spec.targets), spec.source)
+    if table.empty and len(refused):
+        raise DataError(
+            str(raw), expected="samples that can be used", found=f"none: {'; '.join(_counted(refused))}",
+            todo="correct them in the source, or `source:` in the task file",
+        )  # fmt: skip
     table = table.assign(**{name: None for name in FORGOTTEN if name not in table})
     table["sex"] = _sexes(table["sex"])
     _check_targets(table, spec)

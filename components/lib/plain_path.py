@@ -76,6 +76,11 @@ def plain_path(folder: Path, unfit: str | None = None) -> Path:
     return link
 
 
+def store_uri(home: Path) -> str:
+    """The address of MLflow's SQLite store in a folder: what stands behind `?`, `#` or `%` would be read otherwise."""
+    return f"sqlite:///{plain_path(home, '?#%')}/mlflow.db"
+
+
 def _fits(path: Path, unfit: str | None) -> bool:
     text = str(path)
     return bool(PLAIN.fullmatch(text)) if unfit is None else not any(sign in text for sign in unfit)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,14 @@ from components.lib.dataset import Dataset
 from components.lib.faults import store_fault
 from components.lib.model_dir import model_digest
 from components.lib.output import write_bytes
+from components.lib.plain_path import PLAIN, store_uri
 from components.lib.provenance import TASK_FILE, machine, task_document
 from components.lib.spec import TaskSpec
+from components.lib.store_file import make_tables, require_unlocked, sqlite_file
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 # Is the store there? Left to itself MLflow asks a silent server eight times, within four minutes.
 PROBE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
-LOCK_SECONDS = 5
 
 
 def home() -> Path:
@@ -45,7 +46,7 @@ def home() -> Path:
 
 def tracking_uri() -> str:
     """`MLFLOW_TRACKING_URI`, or the checkout's own SQLite store (what MLflow itself would use from there)."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home()}/mlflow.db"
+    return os.environ.get("MLFLOW_TRACKING_URI") or store_uri(home())
 
 
 def client() -> MlflowClient:
@@ -53,13 +54,16 @@ def client() -> MlflowClient:
 
     Raises:
         MedpipeError: nothing answers there, or another program holds its lock.
+
+    Of several first runs at once one makes the tables of a SQLite store, and the others wait.
     """
     uri = tracking_uri()
     os.environ["MLFLOW_TRACKING_URI"] = uri
     probe = {name: value for name, value in PROBE.items() if name not in os.environ}
     os.environ.update(probe)
     try:
-        _require_unlocked(uri)
+        make_tables(uri)
+        require_unlocked(uri)
         opened = MlflowClient(uri)
         opened.search_experiments(max_results=1)
         return opened
@@ -69,15 +73,6 @@ def client() -> MlflowClient:
         # Later requests are patient again: a server that restarts must not end a long training.
         for name in probe:
             del os.environ[name]
-
-
-def _require_unlocked(uri: str) -> None:
-    """Take the write lock of a SQLite store and let go of it: MLflow would find a locked one only after minutes."""
-    file = Path(uri.removeprefix("sqlite:///"))
-    if uri.startswith("sqlite:///") and file.is_file():
-        with closing(sqlite3.connect(file, timeout=LOCK_SECONDS)) as store:
-            store.execute("BEGIN IMMEDIATE")
-            store.rollback()
 
 
 class Run:
@@ -267,9 +262,12 @@ def _experiment(store: MlflowClient, name: str) -> str:
         return str(found.experiment_id)
     # Beside the database, wherever the command was started; a server knows its own place.
     uri = tracking_uri()
-    beside = Path(uri.removeprefix("sqlite:///")).parent
-    place = str(beside / "mlruns" / name) if uri.startswith("sqlite:") else None
-    return str(store.create_experiment(name, artifact_location=place))
+    file = sqlite_file(uri)
+    place = file.parent / "mlruns" / name if file is not None else None
+    # Of a path MLflow takes `#`, `?` and `%` for signs of a URL; written as one, it may have any.
+    plain = place is None or PLAIN.fullmatch(str(place))
+    location = place and (str(place) if plain else place.absolute().as_uri())
+    return str(store.create_experiment(name, artifact_location=location))
 
 
 def _provenance() -> dict[str, str]:

@@ -1,7 +1,9 @@
-"""YAML as a task file has it: every key once, which YAML 1.2 demands (3.2.1.3) and PyYAML doesn't check."""
+"""YAML as a task file has it: every key once, which YAML 1.2 demands (3.2.1.3) and PyYAML doesn't check; and values and
+comments that stay in their line whatever text they hold."""
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import yaml
@@ -47,3 +49,28 @@ def read_yaml(text: str) -> Any:
         yaml.YAMLError: no YAML.
     """
     return yaml.load(text, Loader=_Loader)
+
+
+def one_line(value: Any) -> str:
+    """A value as YAML in one line; whatever text it holds, reading gives the same value back."""
+    if isinstance(value, dict) and value:
+        return "{" + ", ".join(f"{one_line(key)}: {one_line(held)}" for key, held in value.items()) + "}"
+    if isinstance(value, list | tuple) and value:
+        return "[" + ", ".join(map(one_line, value)) + "]"
+    # A character that breaks the line, can't be seen or turns the writing direction stands as its number. In a list
+    # the value is written as it must be inside braces.
+    odd = isinstance(value, str) and any(map(_is_odd, value))
+    told = yaml.safe_dump(
+        [value], default_flow_style=True, width=10**9, allow_unicode=not odd, default_style='"' if odd else None
+    )
+    return told.strip()[1:-1]
+
+
+def in_comment(text: str) -> str:
+    """A text that stays in its line of comment: characters that could end it stand as their numbers."""
+    return "".join(sign.encode("unicode_escape").decode() if _is_odd(sign) else sign for sign in text)
+
+
+def _is_odd(sign: str) -> bool:
+    """Whether a character breaks a line, can't be seen, or isn't one."""
+    return unicodedata.category(sign) in {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}

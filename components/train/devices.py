@@ -21,6 +21,7 @@ from components.lib.errors import ModelError
 from components.lib.train_settings import Train
 from components.train import processes
 from components.train.averages import normalisations
+from components.train.keras_settings import settle
 
 BACKEND: str = keras.backend.backend()
 TODO_GPU = {
@@ -40,6 +41,7 @@ def prepare(settings: Train) -> str:
         raise ModelError(
             f"KERAS_BACKEND={BACKEND}", expected="tensorflow or jax", found=BACKEND, todo="set or unset KERAS_BACKEND"
         )
+    settle()
     _prepare_tensorflow(settings.device) if BACKEND == "tensorflow" else _prepare_jax(settings.device)
     gpu = on_gpu()
     if settings.device == "gpu" and not gpu:
@@ -54,6 +56,11 @@ def prepare(settings: Train) -> str:
     print(f"training on {_told(gpu)} in {precision} ({reason})")
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     return precision
+
+
+def forget_networks() -> None:
+    """Let go of what Keras keeps of the networks built so far."""
+    keras.backend.clear_session()
 
 
 def scope() -> AbstractContextManager[object]:

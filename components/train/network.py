@@ -9,6 +9,7 @@ import keras
 
 from components.lib.kinds import InputKind
 from components.lib.spec import TaskSpec
+from components.train.keras_settings import settle
 from components.train.models import architecture, sources
 from components.train.samples import Fitted
 
@@ -20,6 +21,7 @@ def build_core(spec: TaskSpec, fitted: Fitted, name: str = "core") -> keras.Mode
     the class-activation map of Zhou et al. 2016 (doi:10.1109/CVPR.2016.319), as a second output, (N, h, w, units) for
     pictures and (N, t, units) along time. Cores of one graph need names of their own.
     """
+    settle()
     source, kind = _only_input(spec)
     inputs = _input(source, kind, fitted)
     extract, local = architecture(kind.kind, spec.model_name)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-import yaml
-
+from components.lib.yaml_text import in_comment, one_line
 from pipelines.look.findings import ASSUMED, Draft
 from pipelines.workspace import with_sections
 
@@ -30,11 +29,10 @@ def task_text(name: str, draft: Draft) -> str:
     for sentence in draft.found:
         if sentence in draft.assumed:
             continue
-        head += textwrap.wrap(
-            sentence, WIDTH, initial_indent="#   ", subsequent_indent="#     ", break_on_hyphens=False
-        )
+        said = in_comment(" ".join(sentence.split()))
+        head += textwrap.wrap(said, WIDTH, initial_indent="#   ", subsequent_indent="#     ", break_on_hyphens=False)
     head.append("# Run it: dvc repro. All keys: python -m components.lib.spec --schema")
-    body = [f"task: {_flow(name)}", "", *_assumed(draft)]
+    body = [f"task: {one_line(name)}", "", *_assumed(draft)]
     for section, value in draft.values.items():
         body += ["", *_lines(section, value, section, draft.why, 0)]
     return with_sections("\n".join([*head, *body, *CARD_HINT]) + "\n")
@@ -52,10 +50,10 @@ def _assumed(draft: Draft) -> list[str]:
 def _lines(key: str, value: Any, place: str, why: dict[str, str], depth: int) -> list[str]:
     """One key with its value and its reason: beside it where there is room, above it where not."""
     indent = "  " * depth
-    reason = why.get(place, "")
+    reason = "\n".join(map(in_comment, why.get(place, "").split("\n")))
     block = isinstance(value, dict) and bool(value) and depth < 3
-    shown = "" if block else f" {_flow(value)}"
-    line = f"{indent}{_flow(key)}:{shown}"
+    shown = "" if block else f" {one_line(value)}"
+    line = f"{indent}{one_line(key)}:{shown}"
     lines = []
     if reason and "\n" not in reason and len(line) + len(reason) + 4 <= WIDTH:
         line = f"{line}  # {reason}"
@@ -73,10 +71,4 @@ def _lines(key: str, value: Any, place: str, why: dict[str, str], depth: int) ->
 
 def _long(indent: str, key: str, values: list[Any]) -> list[str]:
     """A list that is too long for a line, one value each."""
-    return [f"{indent}{_flow(key)}:", *(f"{indent}  - {_flow(value)}" for value in values)]
-
-
-def _flow(value: Any) -> str:
-    """A value as YAML in one line."""
-    told = yaml.safe_dump(value, default_flow_style=True, width=10**9, allow_unicode=True, sort_keys=False)
-    return told.strip().removesuffix("\n...").strip()
+    return [f"{indent}{one_line(key)}:", *(f"{indent}  - {one_line(value)}" for value in values)]

@@ -70,7 +70,6 @@ class Table(InputKind):
     """Rows with empty cells: a missing number counts as the column's mean, a missing category as none of them; or such
     rows are left out. Rows without any value always are."""
 
-    by_position: ClassVar[Mapping[str, str]] = {"categories": "allowed"}
     policy_class: ClassVar[type[Settings]] = TablePolicy
     raw_types: ClassVar[tuple[type, ...]] = (Row,)
     default_model: ClassVar[str] = "mlp"
@@ -137,7 +136,6 @@ class Table(InputKind):
 
     def fit(self, pieces: Iterable[Array]) -> dict[str, Any]:
         """Of each column of numbers mean, deviation, and whether training misses some; of the others the categories.
-        Both are lists in the order of `columns`.
 
         Raises:
             DataError: more than 256 categories in a column, or nothing in any.
@@ -150,13 +148,11 @@ class Table(InputKind):
         missing = moments.known < moments.rows
         figures = zip(self.numbers, moments.mean.tolist(), moments.deviation.tolist(), missing.tolist(), strict=True)
         fitted = {
-            "numbers": [
-                {"name": name, "mean": mean, "deviation": wide, "missing": some} for name, mean, wide, some in figures
-            ],
-            "categories": [
-                {"name": name, "known": self._categories(name, allowed, count)}
+            "numbers": {name: {"mean": mean, "deviation": wide, "missing": some} for name, mean, wide, some in figures},
+            "categories": {
+                name: self._categories(name, allowed, count)
                 for (name, allowed), count in zip(self.categories.items(), counts, strict=True)
-            ],
+            },
         }
         if not self.feature_names(fitted):
             raise DataError("the table's columns of categories", expected=f"a category in {self.rare} rows of training",
@@ -182,8 +178,8 @@ class Table(InputKind):
         First the numbers; then, for each number that training misses somewhere, 1 where it is missing; then, for each
         category, 1 where the row has it. The categories of a column are all 0 where it is missing or unknown.
         """
-        flags = [f"{each['name']} missing" for each in fitted["numbers"] if each["missing"]]
-        words = [f"{each['name']} = {word}" for each in fitted["categories"] for word in each["known"]]
+        flags = [f"{name} missing" for name, figures in fitted["numbers"].items() if figures["missing"]]
+        words = [f"{column} = {word}" for column, known in fitted["categories"].items() for word in known]
         return (*self.numbers, *flags, *words)
 
     def network_shape(self, fitted: Fitted) -> tuple[int, ...]:
@@ -192,7 +188,7 @@ class Table(InputKind):
     def to_network(self, cleaned: Array, fitted: Fitted) -> NDArray[np.float32]:
         """Rows (N,) as (N, F) in the order of `feature_names`; numbers standardised, within ±10, 0 where missing."""
         rows = np.asarray(cleaned)
-        figures = fitted["numbers"]
+        figures = [fitted["numbers"][name] for name in self.numbers]
         numbers = self._matrix(rows)
         missing = np.isnan(numbers)
         mean, deviation = (np.array([each[key] for each in figures], np.float64) for key in ("mean", "deviation"))
@@ -201,8 +197,8 @@ class Table(InputKind):
         flagged = missing[:, [each["missing"] for each in figures]] if figures else missing
         start = len(figures) + flagged.shape[1]
         made[:, len(figures) : start] = flagged
-        for column, words in zip(fitted["categories"], self._words(rows), strict=True):
-            places = {word: start + place for place, word in enumerate(column["known"])}
+        for column, words in zip(self.categories, self._words(rows), strict=True):
+            places = {word: start + place for place, word in enumerate(fitted["categories"][column])}
             place = np.array([places.get(word, -1) for word in words], np.intp)
             known = np.flatnonzero(place >= 0)
             made[known, place[known]] = 1
@@ -273,12 +269,11 @@ class Table(InputKind):
 
     def refuse_unknown(self, cleaned: Array, fitted: Fitted) -> None:
         """Refuse a category that training never saw, or in fewer rows than `rare`."""
-        for column, field in zip(fitted["categories"], _fields(cleaned)[len(self.numbers) :], strict=True):
-            word, known = str(cleaned[field]), column["known"]
+        for column, field in zip(self.categories, _fields(cleaned)[len(self.numbers) :], strict=True):
+            word, known = str(cleaned[field]), fitted["categories"][column]
             if word and word not in known:
                 few = f" (training has it in fewer than {self.rare} rows, or not at all)"
-                where = f"column {column['name']}: unknown category"
-                raise Unusable(f"{where}{few}{nearest(word, known)}; known: {listed(known)}")
+                raise Unusable(f"column {column}: unknown category{few}{nearest(word, known)}; known: {listed(known)}")
 
     def random_layers(self, policy: Any, seed: int) -> Sequence[keras.layers.Layer]:
         if not self.numbers or not (policy.noise or policy.drop):

@@ -67,6 +67,7 @@ def check_cleaned(
     spec: TaskSpec,
     array_rows: Mapping[str, int] | None = None,
     findings: Sequence[Finding] = (),
+    lost: Sequence[Check] = (),
 ) -> Outcome:
     """Look at the dataset that clean is about to hand on.
 
@@ -76,9 +77,11 @@ def check_cleaned(
         spec: the task.
         array_rows: rows of each named array, all parts together, to compare with the table.
         findings: what else was looked for in the cleaned samples.
+        lost: splits and classes of which nothing is left; they explain what fails after them.
     """
     samples = tables.as_labels(samples, spec)
     checks = [
+        *lost,
         *validate(samples, cleaned_suite(spec, array_rows)),
         *_target_checks(samples, spec),
         _rejected_check(samples, rejected, spec.clean.maximum_rejected),
