@@ -94,7 +94,7 @@ def _drop_file_names(workspace: Path) -> None:
 def _earlier(found: Survey) -> list[str]:
     """Days on which this patient was forgotten here."""
     receipts = (json.loads(file.read_text(encoding="utf-8")) for file in _receipts(found.workspace))
-    return [told["forgotten"] for told in receipts if told["pseudonym_begins"] == found.code[:8]]
+    return [told["forgotten"] for told in receipts if told["pseudonym_begins"] in {code[:8] for code in found.codes}]
 
 
 def _receipts(workspace: Path) -> Iterator[Path]:
@@ -128,8 +128,8 @@ def _nothing(found: Survey) -> None:
             "patient",
             expected=f"a patient of a dataset in {found.workspace}, under the key with fingerprint {found.key}",
             found="no dataset here holds this patient" + (f"; {found.raw}" if found.raw else ""),
-            todo="give the id exactly as the raw data have it (zeros in front, capitals; with DICOM ISSUER\\ID "
-            "where an issuer is known)",
+            todo="give the id as the raw data have it (with DICOM ISSUER\\ID where an issuer is known, with "
+            "source.patient_from what its group takes from the path)",
         )  # fmt: skip
     print(f"nothing is left of patient {found.code[:8]}…: forgotten {', '.join(earlier)}")
     if found.raw:

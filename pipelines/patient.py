@@ -10,6 +10,7 @@ import yaml
 
 from components.lib.dataset import read_parquet
 from components.lib.errors import DataError, MedpipeError, ServerError
+from components.lib.patient_ids import normal
 from components.lib.places import Place, place
 from components.lib.pseudonyms import PUBLIC_KEY, fingerprint, load_key, pseudonym, require_fingerprint
 from components.lib.spec import TaskSpec, load_spec
@@ -29,6 +30,8 @@ class Survey:
     spec: TaskSpec
     code: str
     """The pseudonym."""
+    codes: frozenset[str]
+    """Every pseudonym that may stand for the patient: of the normal form of the id, and of the id as it was given."""
     key: str
     """Fingerprint of the key behind it."""
     raw: str
@@ -63,14 +66,15 @@ def survey(workspace: Path, patient: str, known: frozenset[str] = frozenset()) -
 
     Args:
         workspace: the folder with the task.
-        patient: the id as the raw data have it.
+        patient: the id as the raw data have it, in any of its spellings (7, 7.0, 0007) unless source.patient_ids is
+            exact.
         known: sample_ids that are known to be the patient's from elsewhere.
 
     Raises:
         MedpipeError: there is no task or no key here, or the task knows no patients.
     """
     spec = _task(workspace)
-    if getattr(getattr(spec.source, "columns", None), "patient", "") is None:
+    if getattr(getattr(spec.source, "columns", None), "patient", "") is None and not _in_paths(spec):
         raise DataError(
             "source.columns.patient", expected="the column that names patients",
             found="null: nobody knows whose samples these are",
@@ -79,11 +83,13 @@ def survey(workspace: Path, patient: str, known: frozenset[str] = frozenset()) -
         )  # fmt: skip
     key = PUBLIC_KEY if spec.source.public_key else load_key()
     require_fingerprint(key, spec.source.key_fingerprint)
-    code = pseudonym(key, patient)
+    exact = spec.source.patient_ids == "exact"
+    code = pseudonym(key, patient if exact else normal(patient))
+    codes = frozenset({code, pseudonym(key, patient)})
     raw = place(spec.source.path, workspace)
-    found = Survey(workspace, spec, code, fingerprint(key), _in_raw(raw, patient, spec))
+    found = Survey(workspace, spec, code, codes, fingerprint(key), _in_raw(raw, patient, spec))
     found.everything = [*in_workspace(workspace, raw), *in_cache(cache_folder(workspace)), *trained.in_store()]
-    found.ids = mark(found.everything, code, known)
+    found.ids = mark(found.everything, codes, known)
     if any(folder.held or folder.derived for folder in found.everything):
         # A checkpoint doesn't say what it learned from, nor a gate's page whose table it is about.
         for folder in found.everything:
@@ -108,6 +114,11 @@ def _task(workspace: Path) -> TaskSpec:
     return load_spec(workspace / yaml.safe_load(params.read_text(encoding="utf-8"))["task"])
 
 
+def _in_paths(spec: TaskSpec) -> bool:
+    """Whether the names of files say who they are of."""
+    return getattr(spec.source, "patient_from", None) is not None
+
+
 def _in_raw(raw: Place, patient: str, spec: TaskSpec) -> str:
     """A sentence where the raw data hold the patient, or can't say so; empty where they don't, or aren't here."""
     if isinstance(raw, Path) and not raw.exists():
@@ -116,7 +127,9 @@ def _in_raw(raw: Place, patient: str, spec: TaskSpec) -> str:
         table = spec.source.samples(raw, spec.inputs, spec.targets)
     except (DataError, ServerError) as error:
         return f"the raw data can't be read, so nobody knows whether they hold the patient: {error.found}"
-    count = int((table["patient"].dropna().map(str) == patient).sum())
+    ids = table["patient"].dropna().map(str)
+    same = ids == patient if spec.source.patient_ids == "exact" else ids.map(normal) == normal(patient)
+    count = int(same.sum())
     return f"the raw data still hold the patient: {count} samples" if count else ""
 
 

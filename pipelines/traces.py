@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from components.lib.patient_ids import spellings
 from components.lib.places import Place
 
 META = ("dataset.json", "model.json", "evaluation.json", "external.json", "receipt.json")
@@ -112,12 +113,17 @@ class Folder:
         return (path for name, path in self.files.items() if name.endswith(".parquet") and path.is_file())
 
 
-def mark(folders: list[Folder], pseudonym: str, known_ids: frozenset[str] = frozenset()) -> set[str]:
-    """Say of each folder whether it holds the patient; returns the patient's sample_ids, with those known before."""
+def mark(folders: list[Folder], pseudonyms: str | Set[str], known_ids: frozenset[str] = frozenset()) -> set[str]:
+    """Say of each folder whether it holds the patient, under any of these pseudonyms.
+
+    Returns:
+        the patient's sample_ids, with those known before.
+    """
+    pseudonyms = {pseudonyms} if isinstance(pseudonyms, str) else pseudonyms
     made = [folder for folder in folders if folder.made]
-    ids = _sample_ids(made, pseudonym) | known_ids
+    ids = _sample_ids(made, pseudonyms) | known_ids
     for folder in made:
-        folder.held, folder.samples = _holds(folder, pseudonym, ids)
+        folder.held, folder.samples = _holds(folder, pseudonyms, ids)
     # What is made from nothing but others' samples may be equal to what was made without the patient: only a digest
     # that stands for their rows, or for a model that saw them, speaks of the patient.
     known = {word for f in made if f.held for word in ({f.own} if f.own else f.mentions | {f.also} - {""})}
@@ -132,37 +138,37 @@ def mark(folders: list[Folder], pseudonym: str, known_ids: frozenset[str] = froz
     return ids
 
 
-def _sample_ids(folders: Iterable[Folder], pseudonym: str) -> set[str]:
+def _sample_ids(folders: Iterable[Folder], pseudonyms: Set[str]) -> set[str]:
     """sample_ids of the patient alone: two patients may have equal files, in turn under the same id."""
     theirs, others = set[str](), set[str]()
     for path in {path for folder in folders for path in folder.tables()}:
         names = pq.read_schema(path).names
         if {"patient", "sample_id"} <= set(names):
             for patient, sample in zip(_column(path, "patient"), _column(path, "sample_id"), strict=True):
-                (theirs if patient == pseudonym else others).add(str(sample))
+                (theirs if patient in pseudonyms else others).add(str(sample))
     return theirs - others
 
 
-def _holds(folder: Folder, pseudonym: str, ids: set[str]) -> tuple[bool, int]:
+def _holds(folder: Folder, pseudonyms: Set[str], ids: set[str]) -> tuple[bool, int]:
     """Whether a file of the folder names the patient, and how many rows of the samples tables are theirs."""
-    words = {word.encode() for word in {pseudonym, *ids}}
+    words = {word.encode() for word in {*pseudonyms, *ids}}
     rows, named = 0, False
     for name, path in folder.files.items():
         if name.endswith(SILENT) or not path.is_file():
             continue
         if name.endswith(".parquet"):
-            found, is_samples = _rows(path, pseudonym, ids)
+            found, is_samples = _rows(path, pseudonyms, ids)
             rows, named = rows + found * is_samples, named or found > 0
         else:
             named = named or bool(_words(name.encode()) & words) or bool(_words(path.read_bytes()) & words)
     return named, rows
 
 
-def _rows(path: Path, pseudonym: str, ids: set[str]) -> tuple[int, bool]:
+def _rows(path: Path, pseudonyms: Set[str], ids: set[str]) -> tuple[int, bool]:
     """Rows of the patient in a table, and whether it is a table that names patients."""
     names = pq.read_schema(path).names
     if "patient" in names:
-        return sum(value == pseudonym for value in _column(path, "patient")), True
+        return sum(value in pseudonyms for value in _column(path, "patient")), True
     return (sum(value in ids for value in _column(path, "sample_id")) if "sample_id" in names else 0), False
 
 
@@ -216,8 +222,9 @@ def in_cache(cache: Path) -> list[Folder]:
 
 
 def raw_versions(folders: list[Folder], patient: str, ids: set[str]) -> list[Folder]:
-    """Versions of raw data in DVC's cache that hold the patient: by id, as a word, or by a film known to be theirs."""
-    word = re.compile(rb"(?<!\w)" + re.escape(patient.encode()) + rb"(?!\w)")
+    """Versions of raw data in DVC's cache that hold the patient: by id, as a word in any spelling, or by a film
+    that is known to be theirs."""
+    word = spellings(patient)
     found = []
     for folder in folders:
         if folder.held or folder.derived or (folder.kind != "object" and folder.made):

@@ -43,6 +43,8 @@ class CardFacts:
     """How often the test split was opened; None: synthetic data."""
     name: str = ""
     """What the model is called where it is judged on data of another source; empty in the step."""
+    patients_unknown: str = ""
+    """What stands at the top where no sample names its patient."""
 
 
 def card(evaluated: Evaluated, facts: CardFacts) -> str:
@@ -68,6 +70,8 @@ def card(evaluated: Evaluated, facts: CardFacts) -> str:
         f"# Model card: {facts.name or name}{where}",
         f"{info.architecture}, model {evaluated.network.digest[:SHORT]}.",
     ]
+    if facts.patients_unknown:
+        told.append(f"**{facts.patients_unknown}.**")
     if synthetic:
         told.append("**Synthetic data**: made by a program. The figures say nothing about patients.")
     if evaluated.spec.assumed:

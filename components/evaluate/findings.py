@@ -65,9 +65,22 @@ class Findings:
         return self.evaluated.spec.assumed
 
     @property
+    def patients_unknown(self) -> str:
+        """What stands above everything else where no sample names its patient; empty where some do."""
+        if any(self.evaluated.data.info.patients.values()):
+            return ""
+        return (
+            "Patients unknown: no sample names its patient, so samples of one patient may be in several splits. These "
+            "figures may be too good, and say little about new patients"
+        )
+
+    @property
     def facts(self) -> CardFacts:
         """What the model card says beside the model and its answers."""
-        return CardFacts(self.gates, self.receipt, _of_looks(self.parts), self.warnings, self.opening, self.name)
+        return CardFacts(
+            self.gates, self.receipt, _of_looks(self.parts), self.warnings, self.opening, self.name,
+            self.patients_unknown,
+        )  # fmt: skip
 
 
 def find(evaluated: Evaluated, opening: Opening | None, name: str = "") -> Findings:

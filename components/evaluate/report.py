@@ -29,6 +29,7 @@ def report(findings: Findings) -> str:
     evaluated, results = findings.evaluated, findings.evaluated.results
     network, count = evaluated.network.info, len(evaluated.samples)
     sections = [
+        *_whose(findings.patients_unknown),
         *_assumed(findings.assumed),
         _verdict(findings.gates),
         *_warnings(findings.warnings),
@@ -52,6 +53,11 @@ def report(findings: Findings) -> str:
         sections,
         SYNTHETIC if evaluated.data.info.synthetic or network.synthetic else "",
     )
+
+
+def _whose(unknown: str) -> list[Section]:
+    """That nobody knows whose the samples are, above everything else."""
+    return [Section("Patients unknown", (warning(f"{unknown}."),))] if unknown else []
 
 
 def _assumed(sentences: tuple[str, ...]) -> list[Section]:

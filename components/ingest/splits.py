@@ -1,4 +1,5 @@
-"""Which side every sample stands on, and which fold. It goes by the raw ids, so that no split hangs on a key."""
+"""Which side every sample stands on, and which fold. It goes by the ids, not their pseudonyms, so that no split
+hangs on a key."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from components.ingest.splits import assign, folds, made_from_train, times
+from components.ingest.who import known_patients, unknown_lines
 from components.lib.dataset import DatasetWriter, no_rejected, rows_per_part
 from components.lib.errors import DataError, GateError, Unusable
 from components.lib.output import output
@@ -54,6 +55,7 @@ def ingest(raw: Place, dataset: Path, private: Path, spec: TaskSpec) -> None:
     _check_targets(table, spec)
     told = _labels_read(table, spec)
     table = table.assign(**{name: kind.column(table[name]) for name, kind in spec.targets.items()})
+    table, who = known_patients(table, spec)
     table["sha256"] = _digests(spec.source.opener(raw, spec.inputs), table, readers(raw))
     missing = table[table["sha256"].isna()]
     table = table[table["sha256"].notna()].reset_index(drop=True)
@@ -65,7 +67,7 @@ def ingest(raw: Place, dataset: Path, private: Path, spec: TaskSpec) -> None:
             todo="check source.path and the path column",
         )
     table["sample_id"] = _sample_ids(table["sha256"])
-    # Splits and folds need the raw id, so that they depend on no key; then the id is forgotten.
+    # Splits and folds need the id in its normal form, so that they depend on no key; then the id is forgotten.
     sides = assign(table, spec)
     made = made_from_train(table, sides, spec)
     table["split"] = sides
@@ -83,7 +85,8 @@ def ingest(raw: Place, dataset: Path, private: Path, spec: TaskSpec) -> None:
         check_ingested(table, spec, findings).require(failed)  # refuses the same, and leaves the page
         raise
     outcome = check_ingested(kept, spec, findings)
-    outcome = replace(outcome, receipt=(*made, *told, *_counted(refused), *outcome.receipt))
+    lines = (*unknown_lines(kept), *who, *made, *told, *_counted(refused), *outcome.receipt)
+    outcome = replace(outcome, receipt=tuple(dict.fromkeys(lines)))
     outcome.require(failed)
     print("\n".join(outcome.receipt))
     if len(missing):

@@ -61,7 +61,10 @@ class Split(Settings):
     """How samples come to train, validation or test."""
 
     by: Literal["patient", "sample"] = "patient"
-    """What may not be torn apart. `patient` falls back to the sample where no patient is known, and says so."""
+    """What may not be torn apart. Where the patient is unknown, each examination or sample counts as one."""
+    unknown_patients: Literal["refuse", "accept"] = "refuse"
+    """For `by: patient`, when no patient is known, or more than a fifth of the samples have none: ingest stops, or goes
+    on and says at the top of every page that one patient may be in several splits."""
     method: Literal["hash", "stratified", "given", "site", "time"] = "hash"
     """`hash`: SHA-256 of seed and patient; nobody changes sides when data are added. `stratified`: every class of the
     first target that has classes alike on all sides; added data may move patients. `given`: the source's own splits;

@@ -15,7 +15,7 @@ from components.lib.readers.folder import is_picture
 from pipelines.look.beats import beat_files, is_beats, look_at_beats
 from pipelines.look.beside import find_index, refuse_unusable, refuse_without_paths
 from pipelines.look.dicom import dicom_names, look_at_dicom
-from pipelines.look.findings import Draft, Questions, counted, refused
+from pipelines.look.findings import ASSUMED, Draft, Questions, counted, refused
 from pipelines.look.index import look_at_index
 from pipelines.look.medmnist import is_medmnist, look_at_archive, other_arrays
 from pipelines.look.pictures import look_at_class_folders
@@ -36,6 +36,7 @@ from pipelines.look.text import task_text
 
 __all__ = ["Draft", "Questions", "look", "task_text"]
 
+NOBODY_KNOWN = "no sample names its patient: samples of one patient may be in several splits; `refuse` stops there"
 TABLES = (".csv", ".csv.gz", ".parquet")
 
 
@@ -85,6 +86,9 @@ def look(data: Place, questions: Questions | None = None) -> Draft:
             found=f"data without columns; what is predicted is {', '.join(draft.values['targets'])}",
             todo="leave --target out",
         )
+    if draft.values["split"].get("unknown_patients") == "accept":
+        draft.why["split.unknown_patients"] = NOBODY_KNOWN
+        questions.assumed.append(f"{ASSUMED}each sample counts as one patient ({NOBODY_KNOWN})")
     draft.found += questions.assumed
     draft.assumed = list(questions.assumed)
     return draft

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components.lib.readers.beats import SPLIT_FILES
-from pipelines.look.choices import Classes, classes_from, is_split, kept_split, ordered, trained_on, training
+from pipelines.look.choices import Classes, classes_from, is_split, kept_split, ordered, split_by, trained_on, training
 from pipelines.look.findings import Draft, Questions, refused
 
 LEAST_VALUES = 30
@@ -84,7 +84,7 @@ def look_at_beats(place: Path, paths: list[Path], questions: Questions) -> Draft
         *note,
         "no patient ids: people stand on both sides of the split, and the figures will be too good",
     ]
-    split, why_split = kept_split(sides, "sample") if place.is_dir() else ({"by": "sample", "method": "hash"}, "")
+    split, why_split = kept_split(sides, "sample") if place.is_dir() else ({**split_by("sample"), "method": "hash"}, "")
     settings, why_train = training(trained_on(train, sides) if train else round(0.7 * lines), "signal")
     source: dict[str, Any] = {"reader": "beats", "path": str(place.resolve()), "rate": rate, "lead": "II", "unit": "mV"}
     values = {

@@ -157,7 +157,12 @@ def made_split(groups: int, *, by: str, classes: Classes | None) -> tuple[dict[s
     method = "hash"
     if classes is not None and classes.rarest >= LEAST and (classes.rarest < SCARCE or groups < 2 * SCARCE):
         method, why = "stratified", f"{why}; so few that chance could leave a side without a class"
-    return {"by": by, "method": method, "validation": shares[0], "test": shares[1]}, why
+    return {**split_by(by), "method": method, "validation": shares[0], "test": shares[1]}, why
+
+
+def split_by(by: str) -> dict[str, Any]:
+    """`split.by`; where no patient is known, with the key that accepts it: ingest would stop otherwise."""
+    return {"by": "patient"} | ({"unknown_patients": "accept"} if by == "sample" else {})
 
 
 def is_split(sides: Collection[str | None]) -> bool:
@@ -168,9 +173,9 @@ def is_split(sides: Collection[str | None]) -> bool:
 def kept_split(sides: Collection[str | None], by: str) -> tuple[dict[str, Any], str]:
     """The data's own split, and the reason; where it has no validation, a part of train becomes it."""
     if "validation" in sides:
-        return {"by": by, "method": "given"}, "the data's own split"
+        return {**split_by(by), "method": "given"}, "the data's own split"
     why = "the data's own train and test; they have no validation, which is made from train: this share of it"
-    return {"by": by, "method": "given", "validation": MADE}, why
+    return {**split_by(by), "method": "given", "validation": MADE}, why
 
 
 def trained_on(train: int, sides: Collection[str | None]) -> int:

@@ -101,13 +101,17 @@ def test_without_patients_equal_content_is_on_one_side(
     monkeypatch.setenv("MEDPIPE_PATIENT_KEY_FILE", str(tmp_path / "none"))  # nobody to pseudonymise, no key needed
     rows = patients(60, patient="")
     twins = {row["path"]: encoded(film(i // 4 * 4 + i % 2)) for i, row in enumerate(rows)}  # each film twice
-    dataset = run(tmp_path, rows, films=twins)
+    with pytest.raises(DataError, match=r"120 of 120 samples without one(.|\n)*split.unknown_patients: accept"):
+        run(tmp_path, rows, films=twins)
+    assert not (tmp_path / "ingested").exists()
+    assert not (tmp_path / "private").exists()
+    dataset = run(tmp_path, rows, task(split={"unknown_patients": "accept"}), films=twins)
     samples = dataset.samples()
     assert set(samples.groupby("sha256")["split"].nunique()) == {1}
     assert samples["sample_id"].is_unique
     assert samples["patient"].isna().all()
     assert dataset.info.key_fingerprint is None
-    assert "patients unknown: overlap can't be excluded" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines()[0] == "patients unknown: overlap can't be excluded"
 
 
 def test_given_splits_are_kept(tmp_path: Path) -> None:

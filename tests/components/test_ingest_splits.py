@@ -163,15 +163,16 @@ def test_a_study_on_two_sides_stops_the_run(tmp_path: Path, capsys: pytest.Captu
     rows = [{**row, "patient": "", "split": SPLITS[i // 4 % 3], "study": f"s{i}"} for i, row in enumerate(patients(24))]
     rows[0]["study"] = rows[4]["study"]
     with pytest.raises(GateError, match="No known study stands on two sides of the split"):
-        run(tmp_path, rows, spec(method="given"))
-    samples = run(tmp_path, rows, spec(method="given", shared_patients="drop_from_train"))
+        run(tmp_path, rows, spec(method="given", unknown_patients="accept"))
+    settings = spec(method="given", unknown_patients="accept", shared_patients="drop_from_train")
+    samples = run(tmp_path, rows, settings)
     assert len(samples) == 47
     assert "studies shared: 1 (16 / 16 / 16)" in capsys.readouterr().out
 
 
 def test_a_study_stays_whole_where_no_patient_is_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{**row, "patient": "", "study": f"s{i // 2}"} for i, row in enumerate(patients(40))]
-    run(tmp_path, rows, spec())
+    run(tmp_path, rows, spec(unknown_patients="accept"))
     assert "studies shared: 0" in capsys.readouterr().out
 
 

@@ -23,6 +23,7 @@ import pandas as pd
 from components.lib.errors import Unusable
 from components.lib.kinds._dicom import DEFLATED, is_dicom, only_unusable, parsed
 from components.lib.parallel import each_sample
+from components.lib.patient_ids import is_nobody
 from components.lib.places import Place, Remote, readers
 from components.lib.progress import progress
 from components.lib.pseudonyms import PUBLIC_KEY, load_key, pseudonym
@@ -34,8 +35,6 @@ HEADER_TAGS = (
     "PatientID", "IssuerOfPatientID", "PatientSex", "PatientAge", "PatientBirthDate", "StudyDate", "InstitutionName",
     "StationName", *DEVICE_TAGS, "StudyInstanceUID", "SeriesInstanceUID", "AccessionNumber", "Rows", "SOPClassUID",
 )  # fmt: skip
-NOBODY = {"", "0", "anon", "anonymous", "anonymized", "anonymised", "unknown", "none", "null", "na", "n/a"}
-"""Patient ids, in small letters, that stand for nobody: taken for one patient they would all go to one split."""
 STORAGE = "1.2.840.10008.5.1.4.1.1"
 DOUBTFUL = (f"{STORAGE}.7", f"{STORAGE}.6", f"{STORAGE}.3")
 """SOP classes whose pictures often show text: secondary captures, and ultrasound of one or several frames."""
@@ -146,7 +145,8 @@ def described(found: list[Header], *, site: SiteFrom | None, public_key: bool) -
 
 def _of(dataset: Any, file: str) -> Header:
     patient_id = _text(dataset, "PatientID")
-    if patient_id is not None and patient_id.lower() in NOBODY:
+    if patient_id is not None and (patient_id == "0" or is_nobody(patient_id)):
+        # Taken for one patient, they would all go to one split.
         patient_id = None
     issuer = _text(dataset, "IssuerOfPatientID")
     studied = _text(dataset, "StudyDate")

@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from components.lib.errors import DataError
-from components.lib.places import Place
+from components.lib.places import Place, Remote
+from components.lib.readers._paths import Names
 from components.lib.readers._tables import SPLIT_NAMES, index_of, read_table, told_by
 from components.lib.readers.base import Columns, Targets
 from components.lib.readers.folder import names_below
@@ -46,6 +47,31 @@ def check_inside(path: Place, listed: Iterable[str | None]) -> None:
             found=f"{len(bad)} empty or leading outside",
             todo="correct the path column",
         )
+
+
+def as_they_lie(raw: Place, listed: Iterable[str | None], *, folders: bool = False) -> list[str | None]:
+    """The paths of an index as those of the files that they mean, however they are spelt; see `_paths.py`.
+
+    Args:
+        raw: the folder.
+        listed: paths of an index, null where empty.
+        folders: a path may also name a folder.
+    """
+    paths = [PurePosixPath(each).as_posix() if isinstance(each, str) and each else None for each in listed]
+    lost = [each for each in paths if each and not _is_there(raw, each, folders=folders)]
+    if not lost or (isinstance(raw, Remote) and not raw.lists):
+        return paths
+    names = {*names_below(raw)}
+    names |= {str(parent) for name in names for parent in PurePosixPath(name).parents if folders and parent.name}
+    known = list(dict.fromkeys(filter(None, paths)))
+    meant = dict(zip(known, Names(names, raw).resolve(known).files, strict=True))
+    return [each and meant[each] for each in paths]
+
+
+def _is_there(raw: Place, path: str, *, folders: bool) -> bool:
+    if isinstance(raw, Remote) or Path(path).is_absolute():
+        return False
+    return (raw / path).exists() if folders else (raw / path).is_file()
 
 
 def one_target(targets: Targets) -> str:

@@ -35,15 +35,16 @@ from components.lib.readers._dicom_headers import (
     header_in,
     refuse_burned_in,
 )
+from components.lib.readers._patient_from import FileSource
 from components.lib.readers._tables import read_table, told_by
-from components.lib.readers.base import ATTRIBUTES, Inputs, Load, Source, Targets
+from components.lib.readers.base import ATTRIBUTES, Inputs, Load, Targets
 from components.lib.readers.folder import NOT_READ, READ, FolderColumns, from_index, from_names, leads_outside
 
 PLAIN = (READ | NOT_READ) - {".dcm", ".dicom"}
 """Pictures that have no such header."""
 
 
-class PackedFolder(Source):
+class PackedFolder(FileSource):
     """A .zip, .tar or .tar.gz of PNG, JPEG, TIFF, BMP or DICOM files: with an index table, or one folder per class."""
 
     reader: Literal["archive"]
@@ -82,7 +83,7 @@ class PackedFolder(Source):
                 todo="correct source.inside in the task file",
             )
         if not self.index:
-            return self._with_headers(archive, from_names(names, raw, targets), ())
+            return self.whose(self._with_headers(archive, from_names(names, raw, targets), ()))
         path = raw / f"{start}{self.index}"  # for its suffix, and for errors
         if self.index not in names:
             raise DataError(
@@ -97,8 +98,8 @@ class PackedFolder(Source):
             raise DataError(
                 str(path), expected="an index that can be read", found=str(reason), todo="pack it anew"
             ) from None
-        table = from_index(rows, path, self.columns, targets, names.__contains__, lambda: sorted(names))
-        return self._with_headers(archive, table, told_by(rows, self.columns))
+        table = from_index(rows, path, self.columns, targets, names.__contains__, lambda: names)
+        return self.whose(self._with_headers(archive, table, told_by(rows, self.columns)))
 
     def _with_headers(self, archive: Packed, table: pd.DataFrame, told: tuple[str, ...]) -> pd.DataFrame:
         """The table, and what the headers of DICOM files say beyond what the index tells."""

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from components.lib.kinds import InputKind, TargetKind
 from components.lib.kinds.base import Raw
+from components.lib.patient_ids import PatientIds
 from components.lib.places import Place, Remote, is_remote, place, refusal
 from components.lib.settings import Settings
 
@@ -61,6 +62,10 @@ class Source(Settings, ABC):
     server's data is told by the environment (docs/data.md), never here."""
     key_fingerprint: str | None = None
     """Fingerprint of the key that pseudonymises patients; another key is an error. Null: not pinned."""
+    patient_ids: PatientIds = "normal"
+    """`normal`: ids that differ in blanks, capitals, leading zeros or .0 alone (7, 7.0, 0007) are one patient, and a
+    word for everybody (ANONYMOUS, one id for most samples) is unknown. `exact`: every spelling is a patient of its
+    own."""
     public_key: bool = False
     """Use the fixed public key: for phantoms and public data, whose patients need no protection."""
     synthetic: bool = False

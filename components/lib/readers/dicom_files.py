@@ -24,17 +24,20 @@ import pandas as pd
 from components.lib.errors import DataError, Unusable
 from components.lib.kinds._dicom import is_dicom, only_unusable, parsed
 from components.lib.kinds._volumes import Volume
+from components.lib.patient_ids import normal
 from components.lib.places import Place, Remote
 from components.lib.readers._dicom_headers import BURNED_IN_TAGS, Header, SiteFrom, described, headers, refuse_burned_in
 from components.lib.readers._listed import (
     SEPARATOR,
+    as_they_lie,
     check_inside,
     files_below,
     from_folders,
     one_target,
     read_index,
 )
-from components.lib.readers.base import ATTRIBUTES, Columns, Inputs, Load, Source, Targets
+from components.lib.readers._patient_from import FileSource
+from components.lib.readers.base import ATTRIBUTES, Columns, Inputs, Load, Targets
 from components.lib.readers.folder import check_folder, read_file
 
 Key = Literal["path", "StudyInstanceUID", "SeriesInstanceUID", "AccessionNumber", "PatientID"]
@@ -42,6 +45,8 @@ HEADER_FIELDS = {
     "StudyInstanceUID": "study", "SeriesInstanceUID": "series", "AccessionNumber": "accession",
     "PatientID": "patient_id",
 }  # fmt: skip
+NUMBERED = ("PatientID", "AccessionNumber")
+"""Keys that people number, and tables write without zeros in front."""
 
 
 class DicomColumns(Columns):
@@ -53,7 +58,7 @@ class DicomColumns(Columns):
     """When the sample was taken, for `split.method: time`; without such a column, the date of the study."""
 
 
-class DicomSource(Source, ABC):
+class DicomSource(FileSource, ABC):
     """What both readers of DICOM have."""
 
     index: str | None = None
@@ -72,7 +77,7 @@ class DicomSource(Source, ABC):
         """One row a sample, sorted by path; also DataError for an index that names a file twice or lacks columns."""
         check_folder(raw, "DICOM files", self.index if self.key == "path" else None)
         table = self._from_index(raw, targets) if self.index else self._from_folders(raw, one_target(targets))
-        table = self._grouped(table, list(targets))
+        table = self._grouped(self.whose(table), list(targets))
         if table.empty:
             raise DataError(
                 str(raw),
@@ -99,25 +104,31 @@ class DicomSource(Source, ABC):
         path = raw / str(self.index)
         listed, told = read_index(path, {"key": self.columns.key or self.key}, targets, self.columns)
         if self.key == "path":
+            listed["key"] = as_they_lie(raw, listed["key"], folders=True)
             check_inside(path, listed["key"])
             found, places = _listed(raw, listed["key"].tolist())
             place = dict(zip([one.file for one in found], places, strict=True))
             _check_once(path, len(found) - len(place), "files")
         else:
-            place = {key: row for row, key in enumerate(listed["key"]) if isinstance(key, str)}
+            same = self._same
+            place = {same(key): row for row, key in enumerate(listed["key"]) if isinstance(key, str)}
             _check_once(path, len(listed) - len(place), f"values of {self.key}, or empty ones")
             everything = _pictures(headers(raw, _without_directory(files_below(raw))))
-            found = [one for one in everything if getattr(one, HEADER_FIELDS[self.key]) in place]
+            found = [one for one in everything if same(getattr(one, HEADER_FIELDS[self.key]) or "") in place]
             if len(everything) > len(found):
                 print(f"not in the index: {len(everything) - len(found):,} of {len(everything):,} DICOM pictures")
         table = self._described(found, told)
-        keys = table["file"] if self.key == "path" else table[HEADER_FIELDS[self.key]]
+        keys = table["file"] if self.key == "path" else table[HEADER_FIELDS[self.key]].map(same)
         rows = keys.map(place).astype("int64").tolist()
         without = sorted(set(range(len(listed))) - set(rows)) if self.key != "path" else []
         # A row of the index that no file belongs to is a sample that is missing; ingest says so.
         table = pd.concat([table, pd.DataFrame({"file": [""] * len(without)})], ignore_index=True)
         taken = listed.iloc[rows + without].reset_index(drop=True)
         return table.assign(**{name: taken[name] for name in [*told, *targets]})
+
+    def _same(self, key: str) -> str:
+        """What is equal for two spellings of a key: patients and accession numbers may lose their zeros in a table."""
+        return normal(key) if self.key in NUMBERED and self.patient_ids == "normal" else key
 
     def _described(self, found: list[Header], told: tuple[str, ...]) -> pd.DataFrame:
         """One row a file, its attributes from its header but for those that an index tells."""

@@ -6,8 +6,8 @@
 
 Subfolders below a class are read too, and so are links to folders, each folder once; what is hidden (`.name`, and what
 a Mac packs into `__MACOSX`) is not. Files are named relative to the folder, with "/" between the parts. A path of the
-index that isn't there is taken for the one file that differs in capitals, in how accents are composed, or in "\\" for
-"/". The folder may lie on S3, or with an index on a web server, where paths are taken as they are written.
+index that isn't there is taken for the one file it means, if it is spelt otherwise: see `_paths.py`. The folder may lie
+on S3, or with an index on a web server, where paths are taken as they are written.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import unicodedata
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -25,8 +24,10 @@ import pandas as pd
 
 from components.lib.errors import DataError, Unusable
 from components.lib.places import Place, Remote
+from components.lib.readers._paths import Names
+from components.lib.readers._patient_from import FileSource
 from components.lib.readers._tables import SPLIT_NAMES, index_of, read_table, with_attributes
-from components.lib.readers.base import Columns, Inputs, Load, Source, Targets
+from components.lib.readers.base import Columns, Inputs, Load, Targets
 
 READ = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"}
 NOT_READ = {".gif", ".webp", ".jp2", ".heic", ".avif"}
@@ -46,7 +47,7 @@ class FolderColumns(Columns):
     """Path of the file, relative to the table."""
 
 
-class Folder(Source):
+class Folder(FileSource):
     """A folder of PNG, JPEG, TIFF, BMP or DICOM files: with an index table beside them, or one folder per class."""
 
     reader: Literal["folder"]
@@ -65,10 +66,10 @@ class Folder(Source):
         """
         check_folder(raw, "pictures", self.index)
         if not self.index:
-            return from_names(names_below(raw), raw, targets)
+            return self.whose(from_names(names_below(raw), raw, targets))
         path = raw / self.index
         rows = read_table(path)
-        return from_index(rows, path, self.columns, targets, _there(raw), partial(names_below, raw))
+        return self.whose(from_index(rows, path, self.columns, targets, _there(raw), partial(_all_names, raw), raw))
 
     def opener(self, raw: Place, inputs: Inputs) -> Load:
         """Reads one file's bytes; also Unusable for one that is there and can't be read, or is no plain file."""
@@ -103,6 +104,11 @@ def _there(raw: Place) -> Callable[[str], bool]:
     if isinstance(raw, Remote):
         return {*raw.names_below()}.__contains__ if raw.lists else lambda name: True
     return lambda name: os.path.lexists(raw / name)
+
+
+def _all_names(raw: Place) -> list[str]:
+    """Every relative path; none of a web server, which can't say."""
+    return [] if isinstance(raw, Remote) and not raw.lists else names_below(raw)
 
 
 def read_file(path: Place | str) -> bytes:
@@ -251,7 +257,7 @@ def from_names(names: Iterable[str], where: Place, targets: Targets) -> pd.DataF
 
 def from_index(
     rows: pd.DataFrame, path: Place, columns: FolderColumns, targets: Targets,
-    exists: Callable[[str], bool], everything: Callable[[], Iterable[str]],
+    exists: Callable[[str], bool], everything: Callable[[], Iterable[str]], root: Place | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """The index of pictures that a table names, as `Source.samples` returns it.
 
@@ -262,19 +268,21 @@ def from_index(
         targets: of the task.
         exists: whether there is a file of that relative path.
         everything: all relative paths; asked for only where one of the table isn't there.
+        root: the folder, for absolute paths; None: there is none.
 
     Raises:
         DataError: a column is missing, a path leads outside, a file is named twice, or there is no row.
     """
     table = index_of(rows, path, {"file": columns.path}, targets, columns)
-    if any(map(leads_outside, table["file"].fillna(""))):
+    listed = [PurePosixPath(file).as_posix() if file else "" for file in table["file"].fillna("")]
+    table["file"] = _as_they_lie(listed, exists, everything, root)
+    if any(map(leads_outside, table["file"])):
         raise DataError(
             str(path),
             expected="paths relative to the folder, inside it",
-            found=f"{sum(map(leads_outside, table['file'].fillna('')))} empty or leading outside",
+            found=f"{sum(map(leads_outside, table['file']))} empty or leading outside",
             todo="correct the path column",
         )
-    table["file"] = _as_they_lie([PurePosixPath(file).as_posix() for file in table["file"]], exists, everything)
     twice = table.index[table["file"].duplicated(keep=False)]
     if len(twice):
         # Which of the two is meant, nobody can say; and with one label each, a film would stand twice in a split.
@@ -295,21 +303,15 @@ def leads_outside(name: str) -> bool:
     return not name or not parts[0] or ".." in parts or (len(parts[0]) == 2 and parts[0][1] == ":")
 
 
-def _as_they_lie(files: list[str], exists: Callable[[str], bool], everything: Callable[[], Iterable[str]]) -> list[str]:
-    """The paths, those that aren't there replaced by the one that differs in spelling alone."""
-    lost = [file for file in files if not exists(file)]
+def _as_they_lie(
+    files: list[str], exists: Callable[[str], bool], everything: Callable[[], Iterable[str]], root: Place | None
+) -> list[str]:
+    """The paths, those that aren't there replaced by the one file that differs in spelling alone."""
+    lost = [file for file in dict.fromkeys(files) if not (file and exists(file) and not leads_outside(file))]
     if not lost:
         return files
-    spelt: dict[str, str | None] = {}
-    for name in everything():
-        spelt[_spelling(name)] = None if _spelling(name) in spelt else name
-    found = {file: spelt.get(_spelling(file)) or file for file in lost}
+    found = dict(zip(lost, Names(everything(), root).resolve(lost).files, strict=True))
     return [found.get(file, file) for file in files]
-
-
-def _spelling(name: str) -> str:
-    """A path without what systems spell differently: capitals, composed accents, the sign between folders."""
-    return unicodedata.normalize("NFC", name.replace("\\", "/")).casefold()
 
 
 def _finished(table: pd.DataFrame, where: Place) -> pd.DataFrame:

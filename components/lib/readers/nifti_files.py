@@ -24,14 +24,16 @@ from components.lib.kinds._volumes import Volume, resampled
 from components.lib.places import Place
 from components.lib.readers._listed import (
     SEPARATOR,
+    as_they_lie,
     check_inside,
     files_below,
     from_folders,
     one_target,
     read_index,
 )
+from components.lib.readers._patient_from import FileSource
 from components.lib.readers._tables import with_attributes
-from components.lib.readers.base import ATTRIBUTES, Columns, Inputs, Load, Source, Targets
+from components.lib.readers.base import ATTRIBUTES, Columns, Inputs, Load, Targets
 from components.lib.readers.folder import check_folder
 
 Millimetres = Annotated[float, Field(gt=0.01, le=100)]
@@ -49,7 +51,7 @@ class NiftiColumns(Columns):
     """Path of its mask; null: no masks. An empty cell: nobody outlined this volume."""
 
 
-class NiftiFiles(Source):
+class NiftiFiles(FileSource):
     """NIfTI volumes (.nii, .nii.gz) below a folder, with masks; with an index, or one folder per class."""
 
     reader: Literal["nifti"]
@@ -73,7 +75,7 @@ class NiftiFiles(Source):
                 found="none",
                 todo="check source.path and source.index in the task file",
             )
-        table = table[["file", *ATTRIBUTES, *targets]].assign(row=0)
+        table = self.whose(table)[["file", *ATTRIBUTES, *targets]].assign(row=0)
         return table.sort_values("file", kind="stable", ignore_index=True)
 
     def opener(self, raw: Place, inputs: Inputs) -> Load:
@@ -91,6 +93,7 @@ class NiftiFiles(Source):
         path = raw / str(self.index)
         needed = {"file": self.columns.path, **({"mask": self.columns.mask} if self.columns.mask else {})}
         table, _ = read_index(path, needed, targets, self.columns)
+        table["file"] = as_they_lie(raw, table["file"])
         check_inside(path, table["file"])
         twice = int(table["file"].duplicated().sum())
         if twice:
@@ -101,6 +104,7 @@ class NiftiFiles(Source):
                 todo="delete the rows that say it twice",
             )
         if "mask" in table:
+            table["mask"] = pd.Series(as_they_lie(raw, table["mask"]), table.index, dtype="object")
             check_inside(path, table["mask"].dropna())
             outlined = table["mask"].notna()
             table.loc[outlined, "file"] += SEPARATOR + table.loc[outlined, "mask"]

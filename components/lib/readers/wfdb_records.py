@@ -29,9 +29,10 @@ from components.lib.kinds import TargetKind
 from components.lib.kinds.signal import Signal, Waveform, read_record
 from components.lib.places import Place, Remote
 from components.lib.progress import progress
+from components.lib.readers._patient_from import FileSource
 from components.lib.readers._tables import index_of, read_csv, with_attributes
 from components.lib.readers._wfdb_files import annotations_of, header_of, record_here
-from components.lib.readers.base import Columns, Inputs, Load, Source, Targets
+from components.lib.readers.base import Columns, Inputs, Load, Targets
 from components.lib.readers.folder import check_folder, names_below
 
 AAMI = {
@@ -52,7 +53,7 @@ class RecordColumns(Columns):
     """Path of the record, relative to the table, without extension."""
 
 
-class Records(Source):
+class Records(FileSource):
     """WFDB records with beat annotations: one sample a beat."""
 
     reader: Literal["wfdb"]
@@ -75,8 +76,9 @@ class Records(Source):
     def samples(self, raw: Place, inputs: Inputs, targets: Targets) -> pd.DataFrame:
         """One row a beat: `file` is the record without extension, `row` the sample number of the R peak.
 
-        Where no patient is known, the record stands for one. Says how many beats were left out, and why. A record whose
-        header or annotations can't be read is one row that is refused; where that is so of all, it is a DataError.
+        Where no patient is known and `patient_from` is null, the record stands for one. Says how many beats were left
+        out, and why. A record whose header or annotations can't be read is one row that is refused; where that is so
+        of all, it is a DataError.
         """
         check_folder(raw, "WFDB records", self.beside)
         self._check_window(inputs)
@@ -224,7 +226,9 @@ class Records(Source):
             found = path.read_text("utf-8").split() if path.is_file() else _headers(raw)
             table = with_attributes(pd.DataFrame({"file": pd.Series(found, dtype="str")}))
         _check_paths(path, table["file"])
-        table = table.assign(patient=table["patient"].fillna(table["file"]))
+        if self.patient_from is None:
+            table = table.assign(patient=table["patient"].fillna(table["file"]))
+        table = self.whose(table)
         return table.sort_values("file", kind="stable", ignore_index=True)
 
     def _beats_or_problem(self, raw: Place, file: str, number: int, groups: dict[str, tuple[str, ...]]) -> _Beats:

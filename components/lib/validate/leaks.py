@@ -15,6 +15,8 @@ from components.lib.errors import GateError
 from components.lib.spec import SPLITS, Split
 from components.lib.validate.outcome import name_some
 
+PATIENTS_UNKNOWN = "patients unknown: overlap can't be excluded"
+"""The line where no sample names its patient; it stands first wherever figures are read."""
 # SPLITS stand in the order in which rows give way: train to the other two, validation to test.
 
 
@@ -225,7 +227,7 @@ def _gives_way_to(samples: pd.DataFrame, column: str) -> pd.Series:
 def _patients_line(audit: LeakAudit) -> str:
     total = sum(audit.rows.values())
     if not any(audit.patients.values()):
-        return "patients unknown: overlap can't be excluded"
+        return PATIENTS_UNKNOWN
     known = " / ".join(str(audit.patients[split]) for split in SPLITS)
     unknown = f"; unknown in {audit.unknown_patients} of {total} samples: overlap can't be excluded there"
     return f"patients shared: {audit.shared_patients} ({known})" + (unknown if audit.unknown_patients else "")

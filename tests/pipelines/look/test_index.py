@@ -91,7 +91,7 @@ def test_ids_that_come_back_may_be_the_patient(tmp_path: Path, monkeypatch: pyte
     assert draft.values["source"]["columns"]["patient"] == "case_id"
     assert any("assumed: Is 'case_id' the patient (40 values in 80 rows)? yes" in line for line in draft.found)
     monkeypatch.setattr("builtins.input", lambda _: "no")
-    assert look(tmp_path, Questions(ask=True)).values["split"]["by"] == "sample"
+    assert look(tmp_path, Questions(ask=True)).values["split"]["unknown_patients"] == "accept"
 
 
 def test_several_columns_of_classes_are_asked_for(tmp_path: Path) -> None:
@@ -194,7 +194,12 @@ def test_a_table_of_boxes(tmp_path: Path) -> None:
 def test_brain_slices(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     draft = look(REAL / "brain_mri_4class")
     assert draft.values["source"]["columns"] == {"path": "file", "split": "split"}
-    assert draft.values["split"] == {"by": "sample", "method": "given", "validation": 0.15}
+    assert draft.values["split"] == {
+        "by": "patient",
+        "unknown_patients": "accept",
+        "method": "given",
+        "validation": 0.15,
+    }
     assert "column 'split' is the split: kept; it has no validation, which is made from train" in draft.found
     assert [*draft.values["targets"]] == ["class"]
     assert "4 classes: notumor (400), glioma (400), meningioma (400), pituitary (400)" in draft.found

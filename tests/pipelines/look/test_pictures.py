@@ -38,9 +38,9 @@ def test_folders_by_class(tmp_path: Path) -> None:
     assert draft.values["source"] == {"reader": "folder", "path": str(tmp_path)}
     assert draft.values["targets"] == {"finding": {"kind": "binary", "classes": ["normal", "pneumonia"]}}
     assert draft.values["inputs"]["image"] == {"kind": "image", "size": [12, 12], "channels": 1}
-    assert draft.values["split"]["by"] == "sample"
+    assert draft.values["split"]["unknown_patients"] == "accept"
     assert draft.found[:2] == ["3 PNG in 2 class folders; 12×12, grey", "2 classes: normal (2), pneumonia (1)"]
-    assert draft.found[-1] == "no patient ids: each file counts as one patient, overlap can't be excluded"
+    assert draft.found[-2] == "no patient ids: each file counts as one patient, overlap can't be excluded"
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tiff", ".bmp"])
@@ -54,7 +54,7 @@ def test_folders_of_a_whole_split_are_kept(tmp_path: Path) -> None:
         f"{split}/{name}/{i}.png" for split in ("Training", "val", "Testing") for name in CLASSES for i in range(4)
     ]
     draft = look(lay(tmp_path / "raw", *names))
-    assert draft.values["split"] == {"by": "sample", "method": "given"}
+    assert draft.values["split"] == {"by": "patient", "unknown_patients": "accept", "method": "given"}
     assert "the split of the folders Testing, Training, val is kept" in draft.found
     data = cleaned(tmp_path / "raw", tmp_path / "work")
     assert data.info.counts == {"train": 8, "validation": 8, "test": 8}
@@ -63,7 +63,12 @@ def test_folders_of_a_whole_split_are_kept(tmp_path: Path) -> None:
 def test_folders_of_train_and_test_are_kept_and_validation_is_made_from_train(tmp_path: Path) -> None:
     names = [f"{split}/{c}/{i}.png" for split in ("Training", "Testing") for c in CLASSES for i in range(40)]
     draft = look(lay(tmp_path / "raw", *names))
-    assert draft.values["split"] == {"by": "sample", "method": "given", "validation": 0.15}
+    assert draft.values["split"] == {
+        "by": "patient",
+        "unknown_patients": "accept",
+        "method": "given",
+        "validation": 0.15,
+    }
     told = "the split of the folders Testing, Training is kept; it has no validation, which is made from train"
     assert told in draft.found
     counts = cleaned(tmp_path / "raw", tmp_path / "work").info.counts

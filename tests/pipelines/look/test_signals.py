@@ -142,11 +142,16 @@ def test_a_folder_of_beats_keeps_its_split(tmp_path: Path) -> None:
     for number, name in enumerate(("train", "val", "test")):
         beats(tmp_path / "raw" / f"{name}.csv", 40 + number, labels=("other", "ectopic"))
     draft = look(tmp_path / "raw")
-    assert draft.values["split"] == {"by": "sample", "method": "given"}
+    assert draft.values["split"] == {"by": "patient", "unknown_patients": "accept", "method": "given"}
     assert draft.values["targets"]["beat"] == {"kind": "binary", "classes": ["other", "ectopic"]}
     assert cleaned(tmp_path / "raw", tmp_path / "work").info.counts == {"train": 40, "validation": 41, "test": 42}
     (tmp_path / "raw" / "val.csv").unlink()
-    assert look(tmp_path / "raw").values["split"] == {"by": "sample", "method": "given", "validation": 0.15}
+    assert look(tmp_path / "raw").values["split"] == {
+        "by": "patient",
+        "unknown_patients": "accept",
+        "method": "given",
+        "validation": 0.15,
+    }
     (tmp_path / "raw" / "test.csv").unlink()
     assert refusal(tmp_path / "raw").found == "train.csv"
 

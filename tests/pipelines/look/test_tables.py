@@ -183,7 +183,7 @@ def test_columns_of_lists_are_left_out(tmp_path: Path) -> None:
 def test_a_given_split_is_kept(tmp_path: Path) -> None:
     table = stays(patient=None, set=[("train", "val", "test")[n % 3] for n in range(300)])
     draft = look(saved(table, tmp_path / "s.csv"), Questions(target="readmitted"))
-    assert draft.values["split"] == {"by": "sample", "method": "given"}
+    assert draft.values["split"] == {"by": "patient", "unknown_patients": "accept", "method": "given"}
     assert draft.values["source"]["columns"]["split"] == "set"
 
 
@@ -191,7 +191,12 @@ def test_a_given_split_without_validation_is_kept_and_completed(tmp_path: Path) 
     table = stays(patient=None, set=[("TRAIN", "TRAIN", "TEST")[n % 3] for n in range(300)])
     saved(table, tmp_path / "s.csv")
     draft = look(tmp_path / "s.csv", Questions(target="readmitted"))
-    assert draft.values["split"] == {"by": "sample", "method": "given", "validation": 0.15}
+    assert draft.values["split"] == {
+        "by": "patient",
+        "unknown_patients": "accept",
+        "method": "given",
+        "validation": 0.15,
+    }
     assert "made from train" in draft.why["split"]
     counts = cleaned(tmp_path / "s.csv", tmp_path / "work", Questions(target="readmitted")).info.counts
     assert counts["test"] == 100
