@@ -19,7 +19,7 @@ from components.lib.parallel import each_part, each_sample, threads_per_part
 from components.lib.places import Place, readers
 from components.lib.readers import Load
 from components.lib.spec import TaskSpec
-from components.lib.validate import check_cleaned, labels, near_duplicates, shortcuts
+from components.lib.validate import cells, check_cleaned, labels, near_duplicates, shortcuts
 from components.lib.validate.changes import note_changes
 from components.lib.validate.checks import Finding
 from components.lib.validate.losses import losses
@@ -150,6 +150,7 @@ def clean_part(job: Job, piece: Piece) -> None:
     array = np.empty((len(piece.items), *kind.shape), kind.dtype)
     figures: dict[str, list[float]] = {figure: [] for figure in kind.quality_ranges}
     words: dict[str, list[str | None]] = {word: [] for word in kind.origin_columns}
+    words |= {cells.REPLACED: []} if kind.replaces else {}
     usable: list[int] = []
     reasons: dict[int, str] = {}
     for row, result in enumerate(each_sample(work, piece.items, workers=job.threads)):
@@ -183,7 +184,8 @@ def _clean_one(load: Load, kind: InputKind, item: tuple[str, int]) -> tuple[Clea
     """One cleaned sample and how it was stored, or why it can't be used."""
     try:
         raw = load(*item)
-        return kind.clean(raw), kind.origin(raw)
+        cleaned, origin = kind.clean(raw), kind.origin(raw)
+        return cleaned, origin | ({cells.REPLACED: cells.noted(kind.replaced(raw))} if kind.replaces else {})
     except Unusable as reason:
         return str(reason)
     except OSError as error:
@@ -208,7 +210,8 @@ def _gate(ingested: Dataset, partial_out: Path, out: Path, spec: TaskSpec) -> No
     counting = every.assign(split=every["split"].where(stays))
     wrong, suspects = labels.look(written, counting, spec)
     shortcut = shortcuts.look(written, counting, spec)
-    findings = [*(each.finding(policy) for each in near), Finding(tuple(unseen)), shortcut, wrong]
+    in_cells = cells.look(written, counting, spec)
+    findings = [*(each.finding(policy) for each in near), Finding(tuple(unseen)), shortcut, wrong, in_cells]
     rejected = pd.concat([written.rejected(), near_duplicates.moved(every, leaving)], ignore_index=True)
     rows = {name: sum(len(part.array(name)) for part in written.parts) for name in written.info.arrays}
     array_rows = {name: count - int((~stays).sum()) for name, count in rows.items()}

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from components.lib.giveaways import ENOUGH, correlation, empty_cells
+from components.lib.giveaways import suspicious as suspicious_of
 from pipelines.look.choices import MOST_CLASSES
 
 SURE = 0.995
 """Correlation, area under the ROC curve, or share of rows right, from which on a column tells the target."""
-ENOUGH = 30
-"""Rows below which chance alone can do that."""
 
 
 def tells_target(column: pd.Series, target: pd.Series, *, number: bool) -> str:
@@ -23,14 +23,15 @@ def tells_target(column: pd.Series, target: pd.Series, *, number: bool) -> str:
         number: whether the column holds numbers; otherwise words.
     """
     both = column.notna() & target.notna()
+    if empty := empty_cells(column, target, SURE, amount=_is_amount(target.dropna())):
+        return f"nearly the target itself: {empty}"
     if both.sum() < ENOUGH:
         return ""
     held, truth = column[both], target[both]
-    figures = pd.to_numeric(truth, errors="coerce")
-    if figures.notna().all() and truth.nunique() > MOST_CLASSES:
+    if _is_amount(truth):
         if not number:
             return ""
-        told = _correlation(pd.to_numeric(held, errors="coerce").to_numpy(np.float64), figures.to_numpy(np.float64))
+        told = correlation(*(pd.to_numeric(each, errors="coerce").to_numpy(np.float64) for each in (held, truth)))
         return f"nearly the target itself: their correlation is {told:.3f}" if told >= SURE else ""
     if number and held.nunique() > MOST_CLASSES:
         told = _separation(pd.to_numeric(held, errors="coerce").to_numpy(np.float64), truth)
@@ -39,13 +40,13 @@ def tells_target(column: pd.Series, target: pd.Series, *, number: bool) -> str:
     return f"nearly the target itself: it names the class in {told:.1%} of the rows" if told >= SURE else ""
 
 
-def _correlation(column: NDArray[np.float64], target: NDArray[np.float64]) -> float:
-    """The larger of Pearson's and Spearman's, without its sign."""
-    known = np.isfinite(column) & np.isfinite(target)
-    if known.sum() < ENOUGH or np.ptp(column[known]) == 0 or np.ptp(target[known]) == 0:
-        return 0.0
-    a, b = pd.Series(column[known]), pd.Series(target[known])
-    return float(max(abs(a.corr(b)), abs(a.rank().corr(b.rank()))))
+def suspicious(column: pd.Series, target: pd.Series, *, number: bool) -> str:
+    """Why a column that is an input may be known only once the target is; see `lib.giveaways`."""
+    return suspicious_of(column, target, number=number, amount=_is_amount(target.dropna()))
+
+
+def _is_amount(truth: pd.Series) -> bool:
+    return truth.nunique() > MOST_CLASSES and bool(pd.to_numeric(truth, errors="coerce").notna().all())
 
 
 def _separation(column: NDArray[np.float64], truth: pd.Series) -> float:

@@ -122,7 +122,7 @@ def look_at_table(path: Path, questions: Questions, raw: Path | None = None) -> 
     target = _target(table, path, found, questions)
     classes = classes_of(text[target], questions, path, target) if few_values(labels_of(text[target])) else None
     known = table[target].notna()
-    inputs = inputs_of(table[known], target, found, strange)
+    inputs = inputs_of(table[known], target, found, strange, questions)
     if not inputs.numbers and not inputs.categories:
         raise refused(
             path,
@@ -193,9 +193,7 @@ def _draft(
     if given:
         split, why_split = kept_split(given, by)
     settings, why_train = training(round(0.7 * len(table)), "table")
-    row: dict[str, Any] = {"kind": "table"}
-    row |= {"numbers": inputs.numbers} if inputs.numbers else {}
-    row |= {"categories": dict.fromkeys(inputs.categories)} if inputs.categories else {}
+    row: dict[str, Any] = {"kind": "table", **inputs.settings()}
     values = {
         "source": source,
         "inputs": {"row": row},
@@ -260,6 +258,10 @@ def _why(
     return {
         "inputs.row": f"Keep only columns that are known when the question is asked.{left}",
         "inputs.row.numbers": "nearly every cell is a number",
+        "inputs.row.unknown": "taken as missing; in training, in requests and in batch predictions alike",
+        "inputs.row.censored": "what becomes of <0.01 and >100: half (of the limit), limit, or unknown",
+        "inputs.row.masked_ages": "the years that stand for a hidden age; null: unknown",
+        **{f"inputs.row.{place}": why for place, why in inputs.why.items()},
         "inputs.row.categories": "words, or codes; null: training takes those it finds in ten rows or more",
         f"targets.{target}.kind": kind,
         f"targets.{target}.classes": classes.why if classes else "",

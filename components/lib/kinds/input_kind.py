@@ -77,6 +77,19 @@ class InputKind(Settings, ABC):
         """
         return dict.fromkeys(self.origin_columns)
 
+    @property
+    def replaces(self) -> bool:
+        """Whether the settings let `clean` take something else for what a sample holds; `replaced` says where."""
+        return False
+
+    def replaced(self, raw: Raw) -> dict[str, str]:
+        """Name of a cell to why something else was taken for it: `unknown`, `censored` or `masked`.
+
+        Args:
+            raw: what `clean` took without refusing it.
+        """
+        return {}
+
     def figures(self, cleaned: Array) -> dict[str, float]:
         """Those of the quality figures that a cleaned sample alone can tell: of a copy, others are its parent's."""
         return {}

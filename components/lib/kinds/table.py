@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from components.lib.errors import DataError, Unusable, nearest
 from components.lib.kinds import _table_corruptions
+from components.lib.kinds._cells import Censored, Rule, Word, check_rules, rule
 from components.lib.kinds._rows import (
     UNKNOWN,
     Moments,
@@ -70,6 +71,15 @@ class Table(InputKind):
     """Rows with empty cells: a missing number counts as the column's mean, a missing category as none of them; or such
     rows are left out. Rows without any value always are."""
 
+    unknown: dict[str, tuple[Word, ...]] = Field(default_factory=dict)
+    """Column to the words and numbers that mean "unknown" in it, beside empty cells and NA: [?, -999]. Case and blanks
+    don't matter."""
+    censored: dict[str, Censored] = Field(default_factory=dict)
+    """Column of numbers to what becomes of `<0.01` and `>100`: `half` (half the limit below one, the limit above),
+    `limit`, or `unknown`. In other columns such text is no number, and the row is left out."""
+    masked_ages: dict[str, Bound | None] = Field(default_factory=dict)
+    """Column of ages in years to what stands for a masked one (300, `> 89`, `90+`): some years, or null: unknown."""
+
     policy_class: ClassVar[type[Settings]] = TablePolicy
     raw_types: ClassVar[tuple[type, ...]] = (Row,)
     default_model: ClassVar[str] = "mlp"
@@ -92,6 +102,7 @@ class Table(InputKind):
                 raise ValueError(f"ranges of columns in `numbers`; {column} is none{nearest(column, self.numbers)}")
             if not low < high:
                 raise ValueError(f"the range of {column} as [lowest, highest]; it is [{low:g}, {high:g}]")
+        check_rules(self.numbers, self.categories, self.unknown, self.censored, self.masked_ages)
         return self
 
     @property
@@ -117,7 +128,7 @@ class Table(InputKind):
             if column not in values:
                 raise Unusable(f"column {column}: not in the row{nearest(column, values)}")
         numbers = [self._number(column, values[column]) for column in self.numbers]
-        words = [category(column, values[column], allowed) for column, allowed in self.categories.items()]
+        words = [self._word(column, values[column], allowed) for column, allowed in self.categories.items()]
         cells = dict(zip(self.columns, (*numbers, *words), strict=True))
         empty = [column for column, cell in cells.items() if cell == "" or is_missing(cell)]
         if len(empty) == len(self.columns):
@@ -127,8 +138,31 @@ class Table(InputKind):
         array = np.array((*numbers, *words), row_type(len(numbers), len(words))[1])
         return Cleaned(array, {"missing": len(empty) / len(self.columns)})
 
+    def rule(self, column: str) -> Rule | None:
+        """How the column's cells are read where its settings say more than "a number" or "a category"."""
+        words, censored, masks = self.unknown.get(column, ()), self.censored.get(column), column in self.masked_ages
+        return rule(words, censored, masks, self.masked_ages.get(column)) if words or censored or masks else None
+
+    @property
+    def replaces(self) -> bool:
+        return bool(self.unknown or self.censored or self.masked_ages)
+
+    def replaced(self, raw: Row) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for column in self.columns if self.replaces else ():
+            if made := self.rule(column):
+                cell = raw.values.get(column)
+                read = made.number(column, cell) if column in self.numbers else made.category(column, cell, None)
+                found |= {column: read[1]} if read[1] else {}
+        return found
+
+    def _word(self, column: str, value: object, allowed: tuple[str, ...] | None) -> str:
+        made = self.rule(column)
+        return made.category(column, value, allowed)[0] if made else category(column, value, allowed)
+
     def _number(self, column: str, value: object) -> float:
-        told = number(column, value)
+        made = self.rule(column)
+        told = made.number(column, value)[0] if made else number(column, value)
         low, high = self.ranges.get(column, (-np.inf, np.inf))
         if told < low or told > high:
             raise Unusable(f"column {column}: outside its range, {low:g} to {high:g}")
@@ -237,12 +271,16 @@ class Table(InputKind):
         Each must be there, null where the value is unknown: MLflow drops columns that it doesn't know, so that a
         misspelt one would pass for a missing value.
         """
-        numbers = [RequestColumn(column, "double", True, self._meaning(column)) for column in self.numbers]
+        # MLflow would refuse the words that a rule knows before the model sees them, were the column one of numbers.
+        kinds = {column: "any" if self.rule(column) else "double" for column in self.numbers}
+        numbers = [RequestColumn(column, kinds[column], True, self._meaning(column)) for column in self.numbers]
         words = [RequestColumn(column, "string", True, self._meaning(column)) for column in self.categories]
         return (*numbers, *words)
 
     def _meaning(self, column: str) -> str:
         unknown = "; null where unknown" if self.missing == "allow" else ""
+        if self.censored.get(column):
+            unknown = f", or a limit as <0.01 or >100{unknown}"
         if column in self.ranges:
             return "a number, {:g} to {:g}".format(*self.ranges[column]) + unknown
         allowed = self.categories.get(column)
@@ -257,7 +295,7 @@ class Table(InputKind):
         return Row({column: request_cell(column, row.get(column)) for column in self.columns})
 
     def to_request(self, name: str, raw: Row) -> dict[str, Any]:
-        """The row with numbers as numbers; text that is no number stays, so that it is refused here and there."""
+        """The row with numbers as numbers; text that is no number stays: read or refused alike here and there."""
         sent: dict[str, Any] = {column: raw.values.get(column) for column in self.columns}
         for column in self.numbers:
             try:
