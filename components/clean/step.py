@@ -19,7 +19,7 @@ from components.lib.parallel import each_part, each_sample, threads_per_part
 from components.lib.places import Place, readers
 from components.lib.readers import Load
 from components.lib.spec import TaskSpec
-from components.lib.validate import cells, check_cleaned, labels, near_duplicates, shortcuts
+from components.lib.validate import cells, check_cleaned, contradictions, labels, near_duplicates, shortcuts, thumbnails
 from components.lib.validate.changes import note_changes
 from components.lib.validate.checks import Finding
 from components.lib.validate.losses import losses
@@ -211,7 +211,15 @@ def _gate(ingested: Dataset, partial_out: Path, out: Path, spec: TaskSpec) -> No
     wrong, suspects = labels.look(written, counting, spec)
     shortcut = shortcuts.look(written, counting, spec)
     in_cells = cells.look(written, counting, spec)
-    findings = [*(each.finding(policy) for each in near), Finding(tuple(unseen)), shortcut, wrong, in_cells]
+    findings = [
+        *(each.finding(policy) for each in near),
+        Finding(tuple(unseen)),
+        contradictions.finding(every, near, spec),
+        shortcut,
+        wrong,
+        in_cells,
+        thumbnails.finding(written, near, suspects, spec),
+    ]
     rejected = pd.concat([written.rejected(), near_duplicates.moved(every, leaving)], ignore_index=True)
     rows = {name: sum(len(part.array(name)) for part in written.parts) for name in written.info.arrays}
     array_rows = {name: count - int((~stays).sum()) for name, count in rows.items()}
@@ -219,6 +227,7 @@ def _gate(ingested: Dataset, partial_out: Path, out: Path, spec: TaskSpec) -> No
     outcome.require(_failed_page(out))
     written = near_duplicates.drop(written, leaving)
     outcome.write(partial_out)
+    near_duplicates.write(near, leaving, partial_out)
     if len(suspects):
         suspects.to_csv(partial_out / "suspects.csv", index=False)
     print(f"cleaned: {sum(written.info.rows)} samples, rejected: {len(rejected)}")

@@ -64,7 +64,7 @@ def _rows(found: Mapping[str, Estimate], result: Result) -> pd.DataFrame:
     rows = []
     for name, each in found.items():
         of_samples = result.metrics[name.removeprefix(BY_PATIENT)]
-        metric = words(name.removeprefix(BY_PATIENT))
+        metric = words(name.removeprefix(BY_PATIENT), result.kind)
         rows.append((metric, number(each.value), ends(each), str(each.n), str(of_samples), each.note))
     frame = pd.DataFrame(rows, columns=["Metric", "By patient", "95% interval", "n", "By sample", "Note"])
     return frame if frame["Note"].any() else frame.drop(columns="Note")

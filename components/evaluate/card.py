@@ -14,7 +14,7 @@ from components.evaluate.ledger import ordinal
 from components.evaluate.part import Evaluated
 from components.evaluate.results import Result, words
 from components.lib.dataset import SPLITS
-from components.lib.gate_names import BY_PATIENT, GAP, WORST
+from components.lib.gate_names import BY_PATIENT, GAP, WITHOUT, WORST
 from components.lib.openings import Opening
 from components.lib.registry import registered_name
 from components.lib.statistics import Estimate
@@ -60,7 +60,7 @@ def card(evaluated: Evaluated, facts: CardFacts) -> str:
         ("Training", _training(evaluated)),
         ("Performance on the test samples", _performance(evaluated, facts)),
         ("Groups", _groups(evaluated, facts)),
-        ("Limits", _list([*facts.warnings, *_limits(evaluated, facts)])),
+        ("Limits", _list(_limits(evaluated, facts))),
         ("Who answers for it", [_stated(about.contact, "contact"), f"Ethics: {_stated(about.ethics, 'ethics')}"]),
         ("Going back to an earlier version", _roll_back(name)),
         *_checklists(evaluated, facts),
@@ -76,6 +76,8 @@ def card(evaluated: Evaluated, facts: CardFacts) -> str:
         told.append("**Synthetic data**: made by a program. The figures say nothing about patients.")
     if evaluated.spec.assumed:
         told += ["**Assumed, not confirmed by anyone:**", _bullets(evaluated.spec.assumed)]
+    if facts.warnings:
+        told += ["**Before you use it:**", _bullets(facts.warnings)]
     for title, blocks in sections:
         told += [f"## {title}", *blocks]
     return "\n\n".join(told) + "\n"
@@ -123,7 +125,7 @@ def _performance(evaluated: Evaluated, facts: CardFacts) -> list[str]:
     for result in evaluated.results:
         told += [f"### {result.title}", *([_classes(result)] if result.kind.class_names else [])]
         held = {**result.metrics, **_by_patient(facts, result)}
-        rows = [(words(name), _figure(each), str(each.n), each.note) for name, each in held.items()]
+        rows = [(words(name, result.kind), _figure(each), str(each.n), each.note) for name, each in held.items()]
         told.append(_table(("Metric", "Value", "n", "Note"), rows))
     told.append("Gates:" if facts.gates else "No gate.")
     told.append(_bullets(f"{'passed' if gate.passed else 'FAILED'}: {gate.text}" for gate in facts.gates))
@@ -137,12 +139,12 @@ def _classes(result: Result) -> str:
 
 def _by_patient(facts: CardFacts, result: Result) -> dict[str, Estimate]:
     of_looks = facts.metrics.get(result.target, {})
-    return {name: each for name, each in of_looks.items() if name.startswith(BY_PATIENT)}
+    return {name: each for name, each in of_looks.items() if name.startswith((BY_PATIENT, WITHOUT))}
 
 
 def _groups(evaluated: Evaluated, facts: CardFacts) -> list[str]:
     rows = [
-        (result.title, words(name), _figure(each), each.meaning or each.note)
+        (result.title, words(name, result.kind), _figure(each), each.meaning or each.note)
         for result in evaluated.results
         for name, each in facts.metrics.get(result.target, {}).items()
         if name.startswith(WORST) or name == GAP

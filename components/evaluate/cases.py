@@ -10,7 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from components.evaluate.results import Result
+from components.evaluate.results import Result, capital
 from components.lib.kinds import Array, InputKind
 from components.lib.model_dir import Model
 from components.lib.occlusion import occlusion
@@ -74,7 +74,7 @@ def choose_cases(result: Result, samples: pd.DataFrame, arrays: Mapping[str, Arr
     }
     whats = {result.kind.shown_unit(output)[1] for output in result.output[:1]}
     legend = kind.legend(next(iter(whats), ""), explained=network.info.explain)
-    return Cases(result.target, f"{kind.noun.capitalize()}: {result.title}", legend, shown)
+    return Cases(result.target, f"{capital(kind.noun)}: {result.title}", legend, shown)
 
 
 def _evidence(result: Result, row: int, cleaned: Array, network: Model) -> NDArray[np.float32] | None:

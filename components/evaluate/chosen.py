@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluate.results import Result, words
+from components.evaluate.results import Result, in_sentence
 from components.lib.summaries import evenly
 
 
@@ -37,5 +37,4 @@ def told(rows: NDArray[np.intp], result: Result, noun: str) -> str:
 
 def in_words(metric: str) -> str:
     """A metric's name inside a sentence: `AUC`, `mean absolute error`."""
-    word = words(metric)
-    return word if word[:2].isupper() or word == "R²" else word[:1].lower() + word[1:]
+    return in_sentence(metric)

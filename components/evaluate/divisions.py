@@ -103,7 +103,8 @@ def left_out(division: Division) -> str:
     """What isn't shown of a column, and why, by count alone; empty where all is shown."""
     total = sum(len(group.rows) for group in division.groups) + sum(division.small)
     if not total:
-        return f"{division.column.capitalize()} is unknown for all samples whose truth is known: nothing to compare."
+        column = f"{division.column[:1].upper()}{division.column[1:]}"
+        return f"{column} is unknown for all samples whose truth is known: nothing to compare."
     parts = []
     if len(division.small) == 1:
         parts.append(f"one group of {division.column} is too few ({_samples(division.small[0])}): not shown")

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from components.evaluate import (
     by_patient,
     calibration,
+    duplicates,
     explanation,
     groups,
     ledger,
+    notices,
     operating,
     outside,
     robustness,
@@ -93,6 +95,8 @@ def find(evaluated: Evaluated, opening: Opening | None, name: str = "") -> Findi
             since nothing is fitted on those.
     """
     parts = (
+        notices.part(evaluated),
+        duplicates.part(evaluated),
         sets.part(evaluated),
         operating.part(evaluated),
         by_patient.part(evaluated),

@@ -20,7 +20,7 @@ from components.evaluate.part import Evaluated, Part
 from components.evaluate.results import Result, words
 from components.lib.evaluate_settings import Evaluate
 from components.lib.gate_names import GAP, WORST
-from components.lib.kinds import InputKind
+from components.lib.kinds import InputKind, TargetKind
 from components.lib.page import Section, paragraph, table
 from components.lib.statistics import Estimate, missing
 
@@ -138,7 +138,9 @@ def _warnings(looked: Looked) -> list[str]:
     """One a group, with every figure that is worse."""
     by_group: dict[tuple[str, str], list[str]] = {}
     for each in looked.worse:
-        by_group.setdefault((each.column, each.group), []).append(f"{words(each.metric)} {shown(each)}")
+        by_group.setdefault((each.column, each.group), []).append(
+            f"{words(each.metric, looked.result.kind)} {shown(each)}"
+        )
     return [
         f"{looked.result.title}: the model does worse for {column} {group} than for the rest: {'; '.join(told)}. "
         "Chance doesn't explain it."
@@ -152,20 +154,20 @@ def _section(looked: Looked) -> Section:
     if not looked.figures:
         why = f"Not compared: {NO_GROUPS}, counting only samples whose truth is known."
         return Section(title, (paragraph(why), *told))
-    tables = [_table(column, of) for column, of in looked.figures.items()]
+    tables = [_table(column, of, looked.result.kind) for column, of in looked.figures.items()]
     return Section(title, (*map(paragraph, _sentences(looked)), *tables, *told, paragraph(_how(looked))))
 
 
 def _sentences(looked: Looked) -> list[str]:
     """The worst group by the metric that decides, whether chance explains it, and the gap in sensitivity."""
     name = looked.result.kind.comparable[0]
-    sentences = [f"Worse than the rest, beyond chance: {_of(each)}." for each in looked.worse]
+    sentences = [f"Worse than the rest, beyond chance: {_of(each, looked)}." for each in looked.worse]
     mine = [each for each in looked.every if each.metric == name]
     if mine:
         lower = mine[0].found.better == "lower"
         least = sorted(mine, key=lambda each: each.found.value if not lower else -each.found.value)[0]
         if least not in looked.worse:
-            sentences.append(f"Worst group: {_of(least)}. Chance may explain that.")
+            sentences.append(f"Worst group: {_of(least, looked)}. Chance may explain that.")
     else:
         sentences += _lowest(looked, name)
     known = {column: each for column, each in looked.gaps.items() if each.known}
@@ -187,16 +189,16 @@ def _lowest(looked: Looked, name: str) -> list[str]:
     return [f"Worst group: {least}, {words(name)} {figures[least]}. The groups are too few to compare."]
 
 
-def _of(each: Contrast) -> str:
-    return f"{each.column} {each.group}, {words(each.metric)} {shown(each)}"
+def _of(each: Contrast, looked: Looked) -> str:
+    return f"{each.column} {each.group}, {words(each.metric, looked.result.kind)} {shown(each)}"
 
 
-def _table(column: str, figures: Mapping[str, Mapping[str, Estimate]]) -> Markup:
+def _table(column: str, figures: Mapping[str, Mapping[str, Estimate]], kind: TargetKind) -> Markup:
     names = list(next(iter(figures.values())))
     frame = pd.DataFrame(
         {
             column[:1].upper() + column[1:]: names,
-            **{words(metric): [_cell(of[group]) for group in names] for metric, of in figures.items()},
+            **{words(metric, kind): [_cell(of[group]) for group in names] for metric, of in figures.items()},
         }
     )
     return table(frame)

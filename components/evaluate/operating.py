@@ -67,7 +67,7 @@ def _look(result: Result, kind: Classes, evaluated: Evaluated) -> tuple[Section,
     if "threshold" in result.fitted.decision:
         score, positive = finite(result.output[result.known]).reshape(-1), label == 1
         blocks = _binary(kind, score, positive, result.fitted.decision, patients, evaluated.spec.evaluate.prevalences)
-        curves = {kind.class_names[1]: decision_curve(score, positive, patients)}
+        curves = {kind.spoken[1]: decision_curve(score, positive, patients)}
     else:
         blocks = _one_against_rest(kind, columns.argmax(axis=1), label, patients)
         present = [k for k in range(len(kind.class_names)) if (label == k).any()]
@@ -90,13 +90,13 @@ def _binary(
     found = _measured({name: (score >= at, positive) for name, at in points.items()}, design)
     rows = [(name, f"{at:.3f}", *found[name]) for name, at in points.items()]
     frame = pd.DataFrame(rows, columns=["Operating point", "Called from", "Sensitivity", "Specificity", "PPV", "NPV"])
-    no, yes = kind.class_names
+    no, yes = kind.spoken
     gloss = GLOSS.format(yes=yes, no=no, share=f"{positive.mean():.0%}")
     first = (
         f"From its threshold upwards a sample is called {yes}; the model's own is what is served. All were chosen on "
         "validation, test only measures them."
     )
-    few = filter(None, [design.too_few(label == k, f"labelled {name}") for k, name in enumerate(kind.class_names)])
+    few = filter(None, [design.too_few(label == k, f"labelled {name}") for k, name in enumerate(kind.spoken)])
     blocks = [
         paragraph(first),
         table(frame),
@@ -143,7 +143,7 @@ def _elsewhere(
     prevalences: list[float],
 ) -> list[Markup]:
     """PPV and NPV at stated prevalences, and the model's own operating point in whole numbers of people."""
-    yes = kind.class_names[1]
+    yes = kind.spoken[1]
     if not prevalences:
         hint = (
             f"Where {yes} is rarer or more frequent, PPV and NPV are others: state the shares in the task file, as in "

@@ -10,7 +10,7 @@ from components.evaluate.figures import shown
 from components.evaluate.findings import Findings
 from components.evaluate.gates import Gate
 from components.evaluate.members import sections as members
-from components.evaluate.results import Result, ends, words
+from components.evaluate.results import Result, capital, ends, words
 from components.lib.model_dir import ModelInfo
 from components.lib.numbers import number
 from components.lib.page import Section, page, paragraph, table, verdict, warning
@@ -31,8 +31,8 @@ def report(findings: Findings) -> str:
     sections = [
         *_whose(findings.patients_unknown),
         *_assumed(findings.assumed),
-        _verdict(findings.gates),
         *_warnings(findings.warnings),
+        _verdict(findings.gates),
         _operating_points(results),
         _measured_on(findings),
         *[_metrics(result, network) for result in results],
@@ -46,8 +46,7 @@ def report(findings: Findings) -> str:
     ]
     what = f"{findings.name} on {count}" if findings.name else f"on {count} test"
     return page(
-        f"{evaluated.spec.task.replace('_', ' ').capitalize()}: "
-        f"{'external validation' if findings.name else 'evaluation'}",
+        f"{capital(evaluated.spec.task.replace('_', ' '))}: {'external validation' if findings.name else 'evaluation'}",
         f"{network.architecture} {what} samples. Research software, not a medical device: not for decisions about "
         "patients.",
         sections,
@@ -130,7 +129,7 @@ def _measured_on(findings: Findings) -> Section:
 
 def _metrics(result: Result, model: ModelInfo) -> Section:
     rows = [
-        (words(name), number(e.value), ends(e), str(e.n), e.meaning, e.method, e.note)
+        (words(name, result.kind), number(e.value), ends(e), str(e.n), e.meaning, e.method, e.note)
         for name, e in result.metrics.items()
     ]
     frame = pd.DataFrame(rows, columns=["Metric", "Value", "95% interval", "n", "Meaning", "Interval by", "Note"])
@@ -160,10 +159,10 @@ def _cases(findings: Findings) -> list[Section]:
     if findings.cases is None:
         noun = findings.evaluated.noun
         why = (
-            f"{noun.capitalize()} of real patients stay out of the report. Where they may be shown, set "
+            f"{capital(noun)} of real patients stay out of the report. Where they may be shown, set "
             "`evaluate.thumbnails: true` in the task file."
         )
-        return [Section(noun.capitalize(), (paragraph(why),))]
+        return [Section(capital(noun), (paragraph(why),))]
     return [each.section for each in findings.cases]
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from components.lib.dataset import Dataset
 from components.lib.errors import DataError, ModelError
-from components.lib.gate_names import BY_PATIENT
+from components.lib.gate_names import BY_PATIENT, WITHOUT, WORST
 from components.lib.kinds import Array, Chart, TargetKind
 from components.lib.model_dir import Model, ModelInfo, TargetFigures
 from components.lib.numbers import number
@@ -46,7 +46,7 @@ class Result:
     @property
     def title(self) -> str:
         """The target's name for a heading."""
-        return self.target.replace("_", " ").capitalize()
+        return heading(self.target)
 
     def patients_of(self, rows: NDArray[Any]) -> NDArray[np.intp] | None:
         """The patients of some samples, chosen by position or mask; None: nobody has several."""
@@ -158,17 +158,42 @@ def predictions(samples: pd.DataFrame, results: tuple[Result, ...]) -> pd.DataFr
     return pd.concat(frames, ignore_index=True)
 
 
-def words(metric: str) -> str:
-    """A metric's name for people."""
-    if metric.startswith(BY_PATIENT):
-        return f"By patient: {words(metric.removeprefix(BY_PATIENT))}"
+def heading(name: str) -> str:
+    """A name of the task file as a heading: its own capitals stay, and a single letter says what it is."""
+    plain = name.replace("_", " ").strip()
+    return f"Target {plain}" if len(plain) < 2 else capital(plain)
+
+
+def capital(text: str) -> str:
+    """The text with a capital at its start; the others stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def in_sentence(metric: str, kind: TargetKind | None = None) -> str:
+    """A metric's name inside a sentence: `AUC`, `mean absolute error`."""
+    word = words(metric, kind)
+    return word if word[:2].isupper() or word[:2] in ("R²", "F1") else word[:1].lower() + word[1:]
+
+
+def words(metric: str, kind: TargetKind | None = None) -> str:
+    """A metric's title.
+
+    Args:
+        metric: its name.
+        kind: of its target, which has titles for metrics of single classes.
+    """
+    for prefix, start in ((BY_PATIENT, "By patient"), (WORST, "Worst group"), (WITHOUT, "Without duplicates")):
+        if metric.startswith(prefix):
+            return f"{start}: {in_sentence(metric.removeprefix(prefix), kind)}"
+    if kind is not None and metric in kind.metric_titles:
+        return kind.metric_titles[metric]
     told = {
         "auc": "AUC", "ece": "Calibration error (ECE)", "f1": "F1", "brier": "Brier score", "r2": "R²",
         "mae": "Mean absolute error", "rmse": "Root mean squared error",
     }  # fmt: skip
     if metric.startswith("f1_"):
         return f"F1 of {metric.removeprefix('f1_')}"
-    return told.get(metric, metric.replace("_", " ").capitalize())
+    return told.get(metric, capital(metric.replace("_", " ")))
 
 
 def ends(estimate: Estimate) -> str:

@@ -23,6 +23,9 @@ from components.lib.kinds._classes import Classes, hundred
 from components.lib.page import Section, paragraph, table
 from components.lib.statistics import Bools, Estimate, Floats, missing
 
+OFTEN = 0.25
+"""Share of abstentions from which on a reader must not miss it."""
+
 
 @dataclass(frozen=True)
 class Sets:
@@ -58,7 +61,7 @@ class Sets:
                 words.get(size, f"{size} classes"): sizes == size for size in range(len(self.kind.class_names) + 1)
             }
             return {name: there for name, there in sized.items() if there.any()}
-        (no, yes), (first, second) = self.kind.class_names, self.inside.T
+        (no, yes), (first, second) = self.kind.spoken, self.inside.T
         return {f"{no} alone": first & ~second, f"{yes} alone": second & ~first, "both": sizes == 2, "none": sizes == 0}
 
     def counted(self) -> dict[str, Estimate]:
@@ -70,7 +73,7 @@ class Sets:
         }  # fmt: skip
         for name, there in self.groups.items():
             shares |= {f"share of {name}": Share(there, every), f"held in {name}": Share(self.holds, there, empty)}
-        for k, name in enumerate(self.kind.class_names):
+        for k, name in enumerate(self.kind.spoken):
             shares[f"labelled {name}"] = Share(self.holds, self.label == k, empty)
         return proportions(shares, self.design)
 
@@ -106,7 +109,7 @@ def _classes(result: Result, kind: Classes) -> Part:
         (Section(_title(result), (*_words(sets, found, decision), shown(chart, result.target))),),
         {f"{result.target}_{chart.name}": chart},
         {result.target: _figures(sets, found, decision["coverage"])},
-        tuple(_broken(result, sets, found, decision["coverage"])),
+        (*_often(result, found), *_broken(result, sets, found, decision["coverage"])),
     )
 
 
@@ -155,7 +158,7 @@ def _what_it_is(promised: float) -> str:
 
 def _band(kind: Classes, low: float, high: float) -> str:
     """In probabilities of the positive class."""
-    no, yes = kind.class_names
+    no, yes = kind.spoken
     if low <= 0 and high >= 1:
         return "Validation had too few samples for such a promise: the model abstains on every sample."
     sure = [f"below {low:.3f} it is sure of {no}"] if low > 0 else []
@@ -189,7 +192,7 @@ def _coverage(sets: Sets, found: Mapping[str, Estimate], decision: Mapping[str, 
     """One row for all samples and for every class."""
     promised = decision["coverage"]
     rows = [("All", str(found["set_coverage"].n), percent(found["set_coverage"]), f"{promised:.0%}")]
-    for k, name in enumerate(sets.kind.class_names):
+    for k, name in enumerate(sets.kind.spoken):
         own = found[f"labelled {name}"]
         if sets.least[k] <= 0:
             told = "never ruled out: too few in validation"
@@ -226,10 +229,20 @@ def _shares(sets: Sets) -> pd.DataFrame:
     return table
 
 
+def _often(result: Result, found: Mapping[str, Estimate]) -> list[str]:
+    """A sentence where the model leaves many samples to people."""
+    if found["abstained"].value < OFTEN:
+        return []
+    return [
+        f"{result.title}: the model abstains on {hundred(found['abstained'])} of 100 test samples. A person must "
+        "decide about these."
+    ]
+
+
 def _broken(result: Result, sets: Sets, found: Mapping[str, Estimate], promised: float) -> list[str]:
     """A sentence where a promise was broken beyond chance."""
     of = {"samples in all": found["set_coverage"]}
-    of |= {f"samples labelled {name}": found[f"labelled {name}"] for name in sets.kind.class_names}
+    of |= {f"samples labelled {name}": found[f"labelled {name}"] for name in sets.kind.spoken}
     told = [f"{hundred(each)} of 100 {who}" for who, each in of.items() if below(each, promised)]
     if not told:
         return []

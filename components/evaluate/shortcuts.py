@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from components.evaluate.part import Evaluated, Part
 from components.lib.page import Section, paragraph
 from components.lib.validate.outcome import receipt_beside
 from components.lib.validate.shortcuts import RAISED_LINE
 
 TITLE = "What the audits of the data raised"
-ACROSS = re.compile(r"near duplicates across splits: (?P<pairs>[\d,]+) pairs? in (?P<sides>\w+ and test) ")
-"""A line of the receipt on near duplicates that stood on two sides."""
 
 
 def part(evaluated: Evaluated) -> Part:
@@ -20,8 +16,7 @@ def part(evaluated: Evaluated) -> Part:
     if lines is None:
         return Part(sections=(_none("Clean left no record of its audits beside this dataset: clean the data again."),))
     learnt = evaluated.data.info.digest in evaluated.network.info.lineage.values()
-    apart = evaluated.spec.split.near_duplicates == "drop_from_train" or not learnt
-    warnings = tuple(filter(None, (_warning(line, learnt=learnt, apart=apart) for line in lines)))
+    warnings = tuple(filter(None, (_warning(line, learnt=learnt) for line in lines)))
     told = [f"{line[:1].upper()}{line[1:]}." for line in lines]
     if not any("shortcut" in line for line in lines):
         told.append("Shortcuts: not looked for, by the task file or because there is no target with classes.")
@@ -33,13 +28,12 @@ def part(evaluated: Evaluated) -> Part:
     return Part(sections=(Section(TITLE, tuple(paragraph(text) for text in told)),), warnings=warnings)
 
 
-def _warning(line: str, *, learnt: bool, apart: bool) -> str:
+def _warning(line: str, *, learnt: bool) -> str:
     """A line of the receipt as a sentence for the top of the report; empty where it is in order.
 
     Args:
         line: of the receipt.
-        learnt: whether the network learnt from this dataset.
-        apart: whether no near duplicate of a judged sample was learnt from.
+        learnt: whether the network was trained on this dataset.
     """
     if line.startswith(RAISED_LINE):
         where, _, what = line.removeprefix(RAISED_LINE).partition(" alone: ")
@@ -52,13 +46,6 @@ def _warning(line: str, *, learnt: bool, apart: bool) -> str:
                 if learnt
                 else "a network that goes by it looks better on these samples than it is."
             )
-        )
-    near = ACROSS.match(line)
-    if near and not apart:
-        pairs = "1 pair stands" if near["pairs"] == "1" else f"{near['pairs']} pairs stand"
-        return (
-            f"Near duplicates: {pairs} in {near['sides']}. Test samples that resemble one the network learnt from "
-            "flatter its figures."
         )
     return ""
 

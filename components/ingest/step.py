@@ -23,6 +23,7 @@ from components.lib.readers import Load, Source
 from components.lib.readers.base import content
 from components.lib.spec import TaskSpec
 from components.lib.validate import check_ingested
+from components.lib.validate.contradictions import receipt_line
 from components.lib.validate.leaks import apply_policy, audit
 
 SEXES = {*"fmwodxu0129", "female", "male", "woman", "man", "other", "diverse", "unknown", "intersex", "nonbinary"}
@@ -85,8 +86,10 @@ def ingest(raw: Place, dataset: Path, private: Path, spec: TaskSpec) -> None:
         check_ingested(table, spec, findings).require(failed)  # refuses the same, and leaves the page
         raise
     outcome = check_ingested(kept, spec, findings)
-    lines = (*unknown_lines(kept), *who, *made, *told, *_counted(refused), *outcome.receipt)
-    outcome = replace(outcome, receipt=tuple(dict.fromkeys(lines)))
+    contradicting = receipt_line(table, spec)
+    lines = (*unknown_lines(kept), *who, *made, *told, *_counted(refused), *outcome.receipt, *contradicting)
+    raised = (*unknown_lines(kept), *outcome.warnings, *contradicting)
+    outcome = replace(outcome, receipt=tuple(dict.fromkeys(lines)), warnings=raised)
     outcome.require(failed)
     print("\n".join(outcome.receipt))
     if len(missing):

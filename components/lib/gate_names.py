@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from components.lib.kinds import TargetKind
 
 BY_PATIENT, WORST, SURROGATE = "patient_", "worst_group_", "surrogate_"
+WITHOUT = "without_duplicates_"
+"""Before the metric that decides: without the test samples that are duplicates of training samples."""
 SMALLER, LOST = "smaller_", "_lost"
 """Around the metric that decides: what a smaller model that is served loses of the full one's."""
 GAP = "equal_opportunity_gap"
@@ -37,7 +39,14 @@ def gate_names(kind: TargetKind) -> tuple[str, ...]:
 def _of_looks(kind: TargetKind) -> tuple[str, ...]:
     deciding = kind.comparable[0]
     of_classes = OF_CLASSES if kind.class_names else ()
-    return (*of_classes, f"{deciding}{UNDER}", f"{SURROGATE}{deciding}", f"{SMALLER}{deciding}{LOST}", *OF_INPUTS)
+    return (
+        *of_classes,
+        f"{deciding}{UNDER}",
+        f"{SURROGATE}{deciding}",
+        f"{WITHOUT}{deciding}",
+        f"{SMALLER}{deciding}{LOST}",
+        *OF_INPUTS,
+    )
 
 
 def gate_words(target: str, kind: TargetKind) -> str:

@@ -57,6 +57,8 @@ img { display: block; max-width: 100%; height: auto; }
 figure.small { width: 9.5rem; }
 figure.small img { width: 100%; image-rendering: auto; background: #000; }
 figure.pair { width: 20rem; }
+div.pair { display: inline-block; margin: 0 1.6rem .4rem 0; white-space: nowrap; }
+div.pair figcaption { white-space: normal; overflow-wrap: anywhere; }
 svg.bars { display: block; fill: #6b7682; }
 figcaption { margin-top: .3rem; font-size: .88rem; color: #4a535e; }
 @media print {

@@ -123,6 +123,9 @@ class Clean(Settings):
     """When a plain model can tell the classes from the edges of the pictures, their size or their site."""
     suspects: Annotated[int, Field(ge=0, le=1000)] = 20
     """At most so many samples are listed whose label looks wrong; 0: none is looked for."""
+    thumbnails: bool = False
+    """Show suspected labels and near duplicates as pictures on the page of clean. Pictures of synthetic and of public
+    data (`source.public_key`) are shown in any case."""
 
 
 class Offline(Settings):

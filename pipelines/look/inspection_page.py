@@ -109,7 +109,7 @@ def _to_confirm(draft: Draft, spec: TaskSpec, found: Inspection | None, problem:
     blocks: list[Markup] = []
     if problem:
         blocks.append(verdict(False, f"The data can't be read as the task file says: {problem}"))
-    assumed = [_plain(line) for line in draft.assumed]
+    assumed = [_plain(line) for line in spec.assumed]
     open_points = concerns(found, spec) if found is not None else []
     if found is not None:
         count = len(assumed) + len(open_points)

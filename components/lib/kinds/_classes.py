@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -76,6 +77,11 @@ class Classes(TargetKind, ABC):
     @property
     def listed_classes(self) -> tuple[str, ...]:
         return self.classes
+
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """The classes as a sentence says them: `pneumonia`, but `class 1`."""
+        return tuple(map(spoken, self.class_names))
 
     @abstractmethod
     def labels(self, encoded: Array) -> NDArray[np.intp]:
@@ -216,8 +222,10 @@ class Classes(TargetKind, ABC):
     def described(self, output: NDArray[np.floating], truth: Any, decision: Mapping[str, float]) -> str:
         """`labelled normal, called pneumonia, probability 0.812`."""
         answer = self.answer(output[None], decision)
-        known = "not labelled" if truth is None else f"labelled {truth}"
-        return f"{known}, called {answer['label'][0]}, {self.probability_of()} {answer['probability'][0]:.3f}"
+        known = "not labelled" if truth is None else f"labelled {spoken(str(truth))}"
+        return (
+            f"{known}, called {spoken(str(answer['label'][0]))}, {self.probability_of()} {answer['probability'][0]:.3f}"
+        )
 
     def probability_of(self) -> str:
         """What the served probability is the probability of."""
@@ -272,7 +280,7 @@ class Classes(TargetKind, ABC):
         )  # fmt: skip
 
     def surrogate_weights(self, estimator: Any) -> Mapping[str, Floats]:
-        names = [f"for {self.class_names[place]}" for place in estimator.classes_]
+        names = [f"for {self.spoken[place]}" for place in estimator.classes_]
         if len(estimator.coef_) == 1:  # of two classes scikit-learn has the weights of the second
             names = names[1:]
         return dict(zip(names, np.asarray(estimator.coef_, np.float64), strict=True))
@@ -284,6 +292,11 @@ class Classes(TargetKind, ABC):
         from components.lib.kinds._paired import area_difference
 
         return area_difference(self.columns(output), self.columns(other), self.labels(encoded), patients)
+
+
+def spoken(label: str) -> str:
+    """A class as a sentence says it: what holds no word (1, <30, A, 3b) is called a class."""
+    return label if re.search(r"[^\W\d_]{2}|[\u3040-\u9fff\uac00-\ud7af]", label) else f"class {label}"
 
 
 def _in_turn(rows: NDArray[np.intp], called: Array) -> NDArray[np.intp]:

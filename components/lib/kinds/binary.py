@@ -147,10 +147,10 @@ class Binary(Classes):
         return np.asarray(np.abs(np.log(probability / (1 - probability)) - np.log(at / (1 - at))), np.float64)
 
     def probability_of(self) -> str:
-        return f"probability of {self.class_names[1]}"
+        return f"probability of {self.spoken[1]}"
 
     def shown_unit(self, output: NDArray[np.floating]) -> tuple[int, str]:
-        return 0, f"for {self.class_names[1]}"
+        return 0, f"for {self.spoken[1]}"
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -192,7 +192,7 @@ class Binary(Classes):
         from components.lib.class_metrics import Area, Share, measured
         from components.lib.statistics import missing
 
-        no, yes = self.class_names
+        no, yes = self.spoken
         every = np.ones(len(score), bool)
         exact: dict[str, Share | Area] = {
             "accuracy": Share(called == positive, every),
@@ -214,11 +214,11 @@ class Binary(Classes):
         """With a note on figures that rest on too few."""
         from components.lib.class_metrics import noted
 
-        of = [design.too_few(positive == side, f"labelled {self.class_names[side]}") for side in (False, True)]
+        of = [design.too_few(positive == side, f"labelled {self.spoken[side]}") for side in (False, True)]
         either = of[1] or of[0]
         notes = {
             "accuracy": design.too_few(np.ones(len(positive), bool), "in all"), "recall": of[1], "specificity": of[0],
-            "precision": of[1] or design.too_few(called, f"called {self.class_names[1]}"),
+            "precision": of[1] or design.too_few(called, f"called {self.spoken[1]}"),
         }  # fmt: skip
         return {name: noted(each, notes.get(name, either)) for name, each in found.items()}
 
@@ -231,7 +231,7 @@ class Binary(Classes):
     def _meaning(self, name: str, found: Estimate, score: Floats, share: float) -> str:
         from components.lib.resampling import calibration_floor
 
-        no, yes = self.class_names
+        no, yes = self.spoken
         match name:
             case "accuracy":
                 return f"Of 100 samples, about {hundred(found)} are called right."
@@ -265,15 +265,13 @@ class Binary(Classes):
 
         score, label = finite(output).reshape(-1), self.labels(encoded)
         threshold = decision["threshold"]
-        curves = {self.class_names[1]: (score, label == 1)}
+        curves = {self.spoken[1]: (score, label == 1)}
         return [
             draw.roc(curves, threshold),
             draw.precision_recall(curves, threshold),
             draw.confusion(self.class_names, label, (score >= threshold).astype(np.intp)),
-            draw.reliability(
-                score, label == 1, f"Probability of {self.class_names[1]}", f"Labelled {self.class_names[1]}"
-            ),
-            draw.histogram(self.class_names, label, score, f"Probability of {self.class_names[1]}", threshold),
+            draw.reliability(score, label == 1, f"Probability of {self.spoken[1]}", f"Labelled {self.spoken[1]}"),
+            draw.histogram(self.class_names, label, score, f"Probability of {self.spoken[1]}", threshold),
         ]
 
     def answer(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> dict[str, Array]:
@@ -296,7 +294,7 @@ class Binary(Classes):
 
     @property
     def answer_meanings(self) -> Mapping[str, str]:
-        negative, positive = self.class_names
+        negative, positive = self.spoken
         return {
             "probability": f"calibrated probability of {positive}",
             "label": f"{positive} from the threshold on, else {negative}",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from components.lib import conformal
-from components.lib.kinds._classes import Classes, ClassName, Floats, finite, hundred
+from components.lib.kinds._classes import Classes, ClassName, Floats, finite, hundred, spoken
 from components.lib.kinds.base import Array, Chart, Whose
 
 if TYPE_CHECKING:
@@ -107,6 +107,12 @@ class Multiclass(Classes):
     def metric_names(self) -> tuple[str, ...]:
         return METRICS + tuple(_name(metric, each) for metric in ("recall", "f1") for each in self.classes)
 
+    @property
+    def metric_titles(self) -> Mapping[str, str]:
+        """Titles of the classes' own metrics, with the class as it is written."""
+        of = {"recall": "Recall", "f1": "F1"}
+        return {_name(metric, each): f"{of[metric]} of {spoken(each)}" for metric in of for each in self.classes}
+
     def metrics(
         self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float], patients: Whose = None
     ) -> dict[str, Estimate]:
@@ -119,7 +125,7 @@ class Multiclass(Classes):
             return {name: st.missing("no sample to count") for name in self.metric_names}
         design = Design.of(label, patients)
         found = self._noted(self._measured(columns, label, design), label, design)
-        absent = [name for k, name in enumerate(self.classes) if not (label == k).any()]
+        absent = [name for k, name in enumerate(self.spoken) if not (label == k).any()]
         explained = {name: self._explained(name, found[name], columns, absent) for name in METRICS}
         own = {_name(metric, each): (metric, each) for metric in ("recall", "f1") for each in self.classes}
         return explained | {name: _of_class(*of, found[name]) for name, of in own.items()}
@@ -146,13 +152,13 @@ class Multiclass(Classes):
             "accuracy": Share(called == label, np.ones(len(label), bool)), "auc": Area(columns, label),
         }  # fmt: skip
         for k, each in enumerate(self.classes):
-            exact[_name("recall", each)] = Share(called == k, label == k, f"no sample labelled {each}")
+            exact[_name("recall", each)] = Share(called == k, label == k, f"no sample labelled {spoken(each)}")
         drawn = self._statistics(columns, label, called)
         found = measured(exact, drawn, design, shares=[name for name in drawn if name != "brier"])
         found["ece"] = calibration_error(columns.max(axis=1), called == label, design)
         if len(np.unique(label)) == 1:
             found["specificity"] = missing("only one class among the samples", len(label))
-        absent = {_name("f1", each): missing(f"no sample labelled {each}") for each in self.classes}
+        absent = {_name("f1", each): missing(f"no sample labelled {spoken(each)}") for each in self.classes}
         return absent | found
 
     def _noted(self, found: Mapping[str, Estimate], label: NDArray[np.intp], design: Design) -> dict[str, Estimate]:
@@ -161,7 +167,7 @@ class Multiclass(Classes):
 
         counts = np.bincount(label, minlength=len(self.classes))
         rarest_first = [int(k) for k in np.argsort(counts, kind="stable") if counts[k]]
-        of = {k: design.too_few(label == k, f"labelled {self.classes[k]}") for k in rarest_first}
+        of = {k: design.too_few(label == k, f"labelled {self.spoken[k]}") for k in rarest_first}
         notes = {_name(metric, self.classes[k]): note for metric in ("recall", "f1") for k, note in of.items()}
         notes["accuracy"] = design.too_few(np.ones(len(label), bool), "in all")
         rarest = next(filter(None, of.values()), "")
@@ -254,7 +260,7 @@ class Multiclass(Classes):
         return {
             "probability": "calibrated probability of the label",
             "label": "the most probable class",
-            **{f"probability_{name}": f"calibrated probability of {name}" for name in self.classes},
+            **{f"probability_{name}": f"calibrated probability of {spoken(name)}" for name in self.classes},
             **conformal.SET_MEANINGS,
         }
 
@@ -271,7 +277,7 @@ def _of_class(metric: str, label: str, estimate: Estimate) -> Estimate:
         return estimate
     if metric == "f1":
         return replace(
-            estimate, meaning=f"Precision and sensitivity of {label} in one figure: 1 is perfect, 0 is no hit."
+            estimate, meaning=f"Precision and sensitivity of {spoken(label)} in one figure: 1 is perfect, 0 is no hit."
         )
-    meaning = f"Of 100 samples labelled {label}, about {hundred(estimate)} are called so."
+    meaning = f"Of 100 samples labelled {spoken(label)}, about {hundred(estimate)} are called so."
     return replace(estimate, meaning=meaning, headline=True)

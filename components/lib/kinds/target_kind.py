@@ -167,6 +167,11 @@ class TargetKind(Settings, ABC):
         return {}
 
     @property
+    def metric_titles(self) -> Mapping[str, str]:
+        """Titles of metrics whose names alone say too little."""
+        return {}
+
+    @property
     @abstractmethod
     def metric_names(self) -> tuple[str, ...]:
         """Names of what `metrics` returns, in its order: a task's gates are held against them before any training."""

@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 
 from components.lib.kinds import TargetKind
+from components.lib.page import Section
 from components.lib.spec import SPLITS, TaskSpec
 from components.lib.validate import tables
 from components.lib.validate.gate import validate
-from components.lib.validate.leaks import LeakAudit, receipt
+from components.lib.validate.leaks import LeakAudit, raised, receipt
 from components.lib.validate.limits import judged, limits
 from components.lib.validate.outcome import NAMED_AT_MOST, Check, Outcome
 from components.lib.validate.suites import cleaned_suite, ingested_suite
@@ -31,6 +32,10 @@ class Finding:
     """For the page: title and table."""
     checks: tuple[Check, ...] = ()
     """What must hold, where the task file says so."""
+    warnings: tuple[str, ...] = ()
+    """Those of the lines that a person should act on."""
+    sections: tuple[Section, ...] = ()
+    """For the page: pictures, where they may be shown."""
 
 
 def check_ingested(samples: pd.DataFrame, spec: TaskSpec, audit: LeakAudit) -> Outcome:
@@ -58,6 +63,7 @@ def check_ingested(samples: pd.DataFrame, spec: TaskSpec, audit: LeakAudit) -> O
         receipt=(*receipt(audit), *_dropped(samples, audit), *short),
         tables=(("Samples per split", tables.counts(samples, spec)),),
         synthetic=spec.source.synthetic,
+        warnings=(*raised(audit, spec.split_rules), *short),
     )
 
 
@@ -99,7 +105,16 @@ def check_cleaned(
         *(line for finding in findings for line in finding.lines),
         *short,
     )
-    return Outcome("cleaned", spec.task, (*checks, *kept), receipt=lines, tables=shown, synthetic=spec.source.synthetic)
+    return Outcome(
+        "cleaned",
+        spec.task,
+        (*checks, *kept),
+        receipt=lines,
+        tables=shown,
+        synthetic=spec.source.synthetic,
+        warnings=(*(line for finding in findings for line in finding.warnings), *short),
+        sections=tuple(section for finding in findings for section in finding.sections),
+    )
 
 
 def _target_checks(samples: pd.DataFrame, spec: TaskSpec) -> list[Check]:

@@ -68,7 +68,8 @@ def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> tuple[Findi
     table = table.sort_values(["margin", "sample_id"], ascending=[False, True]).head(spec.clean.suspects)
     listed = f", {len(table)} of them in suspects.csv" if count > len(table) else ""
     lines.append(f"suspected labels: {count} of {len(rows)} in train and validation{listed}")
-    return Finding(tuple(lines), (("Suspected labels", table.reset_index(drop=True)),)), table
+    warnings = tuple(lines[-1:]) if count else ()
+    return Finding(tuple(lines), (("Suspected labels", table.reset_index(drop=True)),), (), warnings), table
 
 
 def suspects(output: Matrix, labels: Labels) -> Labels:

@@ -123,6 +123,20 @@ def receipt(audit: LeakAudit) -> list[str]:
     return [_patients_line(audit), *duplicates, f"repeats inside: {repeats}", *_further(audit)]
 
 
+def raised(audit: LeakAudit, split: Split) -> list[str]:
+    """Those lines of the receipt that a person should act on: what the policies leave as it is."""
+    lines = []
+    if audit.unknown_patients or (audit.shared_patients and split.shared_patients == "report"):
+        lines.append(_patients_line(audit))
+    if split.exact_duplicates == "report":
+        lines += [_describe(pair) for pair in audit.duplicates]
+    torn = audit.folds is not None and (audit.folds.shared_patients or audit.folds.shared_studies)
+    late = audit.order is not None and not audit.order.kept
+    if torn or late or (audit.shared_studies and split.shared_patients == "report"):
+        lines += _further(audit)
+    return lines
+
+
 def apply_policy(samples: pd.DataFrame, audit: LeakAudit, split: Split) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Do what the task file says about patients and exact duplicates on two sides of the split.
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -38,6 +39,8 @@ SAME_DETAIL = 0.8
 pairs of two patients pass both, of 5,856 real ones none."""
 AT_ONCE, MANY = 1024, 40_000
 MOST_PAIRS, SHOWN = 1_000_000, 50
+FILE = "near_duplicates.parquet"
+"""Inside the cleaned dataset."""
 
 
 class Pictures:
@@ -124,7 +127,7 @@ class NearDuplicates:
 
     name: str
     samples: pd.DataFrame
-    """Columns sample_id, split, and patient, fold where known: one row a picture."""
+    """Columns sample_id, split, patient and fold where known, and the targets with classes: one row a picture."""
     pairs: pd.DataFrame
     """Columns first, second (rows of `samples`; the first gives way) and correlation."""
     complete: bool = True
@@ -160,15 +163,31 @@ class NearDuplicates:
         second = self.samples.iloc[self.pairs["second"]].reset_index(drop=True).add_suffix("_2")
         return pd.concat([first, second, self.pairs[["correlation"]]], axis=1)
 
+    @cached_property
+    def contradicting(self) -> pd.DataFrame:
+        """The pairs whose labels differ, wherever they stand: columns sample_id, split, label and the same with _2."""
+        own = {"sample_id", "split", "patient", "fold"}
+        found = [
+            self._told[known & (self._told[name] != self._told[f"{name}_2"])].rename(
+                columns={name: "label", f"{name}_2": "label_2"}
+            )
+            for name in self.samples.columns if name not in own
+            for known in [self._told[name].notna() & self._told[f"{name}_2"].notna()]
+        ]  # fmt: skip
+        columns = ["sample_id", "split", "label", "sample_id_2", "split_2", "label_2"]
+        return pd.concat([pd.DataFrame(columns=columns), *(each[columns] for each in found)], ignore_index=True)
+
     def finding(self, policy: str) -> Finding:
         """Lines, the table of pairs, and the check where the policy is `fail`."""
         lines = self._lines()
+        stays = len(self.across) > 0 and policy != "drop_from_train"
+        raised = [line for line in lines if not line.endswith(": 0")] if stays or not self.complete else []
         columns = {"sample_id": "sample", "split": "stands in", "sample_id_2": "like", "split_2": "which stands in"}
         shown = self._told.sort_values(["correlation", "sample_id", "sample_id_2"], ascending=[False, True, True])
         table = shown.head(SHOWN)[[*columns, "correlation"]].rename(columns=columns).round({"correlation": 4})
         asked = policy == "fail" or (policy == "drop_from_train" and not self.complete)
         checks = (self._check(),) if asked else ()
-        return Finding(tuple(lines), ((f"Near duplicates of {self.name}", table),), checks)
+        return Finding(tuple(lines), ((f"Near duplicates of {self.name}", table),), checks, tuple(raised))
 
     def _lines(self) -> list[str]:
         if not self.complete:
@@ -209,7 +228,8 @@ def search(dataset: Dataset, spec: TaskSpec) -> tuple[list[NearDuplicates], list
     found, lines = [], []
     for name, kind in spec.inputs.items():
         if is_picture(kind):
-            found.append(_search(dataset, name, kind))
+            labelled = [target for target, each in spec.targets.items() if each.class_names]
+            found.append(_search(dataset, name, kind, labelled))
         else:
             lines.append(f"near duplicates: not looked for in {kind.noun}")
     return found, lines
@@ -253,14 +273,32 @@ def drop(dataset: Dataset, reasons: pd.Series) -> Dataset:
     return Dataset(dataset.path)
 
 
+def write(found: list[NearDuplicates], leaving: pd.Series, folder: Path) -> None:
+    """Write the pairs that stay in two splits to near_duplicates.parquet, for evaluate; no file where nobody can say.
+
+    Columns sample_id, split, the same with _2, and correlation.
+    """
+    if not found or not all(each.complete for each in found):
+        return
+    pairs = pd.concat([each.across for each in found])[["sample_id", "split", "sample_id_2", "split_2", "correlation"]]
+    gone = pairs["sample_id"].isin(leaving.index) | pairs["sample_id_2"].isin(leaving.index)
+    pairs[~gone].to_parquet(folder / FILE, index=False)
+
+
+def read(folder: Path) -> pd.DataFrame | None:
+    """What `write` wrote; None where there is nothing."""
+    file = folder / FILE
+    return pd.read_parquet(file) if file.is_file() else None
+
+
 def is_picture(kind: InputKind) -> bool:
     """Whether a sample is height, width, colours."""
     return len(kind.shape) == 3 and kind.shape[2] <= 4
 
 
-def _search(dataset: Dataset, name: str, kind: InputKind) -> NearDuplicates:
+def _search(dataset: Dataset, name: str, kind: InputKind, labelled: list[str]) -> NearDuplicates:
     table = dataset.samples()
-    columns = [column for column in ("sample_id", "split", "patient", "fold", "sha256") if column in table]
+    columns = [c for c in ("sample_id", "split", "patient", "fold", "sha256", *labelled) if c in table]
     samples, pictures = table[columns], Pictures(dataset, name, kind)
     pieces, count = [], 0
     for piece in near_pairs(pictures, samples):
@@ -278,12 +316,12 @@ def _search(dataset: Dataset, name: str, kind: InputKind) -> NearDuplicates:
 def near_pairs(pictures: Pictures, samples: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Pairs of near duplicates that matter, some at a time, so that memory doesn't grow with their number squared.
 
-    Those that stand on two sides, in two folds, or are of two known patients; copies byte by byte are left out, since
-    ingest has told of them.
+    Those in two splits or two folds, of two known patients, or with two labels; copies byte by byte are left out, since
+    ingest reports them.
 
     Args:
         pictures: N of them.
-        samples: N rows with the columns split, patient, sha256 and, where there are some, fold.
+        samples: N rows with the columns split, patient, sha256 and, where there are some, fold; any other is a label.
 
     Yields:
         Columns first, second (rows, ascending) and correlation.
@@ -292,7 +330,7 @@ def near_pairs(pictures: Pictures, samples: pd.DataFrame) -> Iterator[pd.DataFra
     codes.setdefault("fold", np.full(len(samples), -1))
     for first, second in close_pairs(pictures.reduced(REDUCED), PROPOSED):
         matters = codes["split"][first] != codes["split"][second]
-        for column in ("fold", "patient"):
+        for column in codes.keys() - {"split", "sha256"}:
             one, two = codes[column][first], codes[column][second]
             matters |= (one != two) & (one >= 0) & (two >= 0)
         matters &= codes["sha256"][first] != codes["sha256"][second]

@@ -11,6 +11,7 @@ from typing import Literal
 import pandas as pd
 
 from components.lib.errors import GateError
+from components.lib.page import Section
 from components.lib.validate.summary import summary_page
 
 Status = Literal["passed", "failed", "could not run"]
@@ -78,6 +79,10 @@ class Outcome:
     """Title and table of what else the page shows."""
     synthetic: bool = False
     """The samples were made by a program; the page says so."""
+    warnings: tuple[str, ...] = ()
+    """Those lines of the receipt that a person should act on."""
+    sections: tuple[Section, ...] = ()
+    """What else the page shows: pictures, where they may be shown."""
 
     @property
     def failures(self) -> list[Check]:
@@ -94,7 +99,7 @@ class Outcome:
         return summary_page(self)
 
     def to_json(self) -> dict[str, object]:
-        """The outcome for programs: name, task, passed, receipt and checks, in a fixed order."""
+        """The outcome for programs: name, task, passed, receipt, warnings and checks, in a fixed order."""
         checks = [
             {
                 "sentence": check.sentence,
@@ -110,6 +115,7 @@ class Outcome:
             "task": self.task,
             "passed": self.passed,
             "receipt": list(self.receipt),
+            "warnings": list(self.warnings),
             "checks": checks,
         }
 

@@ -96,7 +96,8 @@ def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> Finding:
     if rows and not raised:
         lines.append(f"shortcuts: none in {', '.join(dict.fromkeys(row.group for row in rows))}")
     checks = (_check(raised),) if rows and spec.clean.shortcuts == "fail" else ()
-    return Finding(tuple(lines), (("Shortcuts", _table(rows)),) if rows else (), checks)
+    warnings = tuple(line for line in lines if line.startswith(RAISED_LINE))
+    return Finding(tuple(lines), (("Shortcuts", _table(rows)),) if rows else (), checks, warnings)
 
 
 def every_group(dataset: Dataset, samples: pd.DataFrame, rows: Labels, spec: TaskSpec) -> dict[str, Features]:

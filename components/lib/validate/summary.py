@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from components.lib.page import Section, page, paragraph, table, verdict
+from components.lib.page import Section, page, paragraph, table, verdict, warning
 
 if TYPE_CHECKING:
     from components.lib.validate.outcome import Check, Outcome
@@ -16,10 +16,20 @@ BANNER = "Synthetic data: these samples were made by a program."
 
 def summary_page(outcome: Outcome) -> str:
     """An outcome as one HTML page. No date and no run id: equal outcomes give equal bytes."""
+    raised = [line for line in outcome.receipt if line in outcome.warnings]
+    others = [line for line in outcome.receipt if line not in outcome.warnings]
     sections = [
-        Section("Verdict", (verdict(outcome.passed, _verdict(outcome)), *map(paragraph, outcome.receipt))),
+        Section(
+            "Verdict",
+            (
+                verdict(outcome.passed, _verdict(outcome), warnings=len(raised)),
+                *(warning(line) for line in raised),
+                *(paragraph(line) for line in others),
+            ),
+        ),
         Section("Checks", (table(_checks_table(outcome)),)),
-        *(Section(title, (table(frame) if len(frame) else paragraph("none"),)) for title, frame in outcome.tables),
+        *(Section(title, (table(frame) if len(frame) else paragraph("None."),)) for title, frame in outcome.tables),
+        *outcome.sections,
     ]
     return page(
         f"{outcome.task}: {outcome.name} dataset",

@@ -1,0 +1,150 @@
+"""Metrics with and without the test samples that the network has seen: exact and near duplicates of other splits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from components.evaluate.part import Evaluated, Part
+from components.evaluate.results import Result, in_sentence, words
+from components.lib.gate_names import WITHOUT
+from components.lib.page import Section, paragraph, table
+from components.lib.statistics import Bools, Estimate
+from components.lib.validate.near_duplicates import is_picture, read
+
+TITLE = "With and without duplicates of training samples"
+UNKNOWN = (
+    "Whether test samples resemble training samples is not known: clean's search for near duplicates didn't finish."
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Which of N test samples stand in another split, too."""
+
+    exact: Bools
+    """Equal content in train or validation (N,)."""
+    near: Bools
+    """Nearly the same picture in train or validation, and no exact duplicate (N,)."""
+    in_train: int
+    in_validation: int
+    """How many of them stand there; one may stand in both."""
+
+    @property
+    def any(self) -> Bools:
+        """(N,)."""
+        return self.exact | self.near
+
+    def __str__(self) -> str:
+        kinds = [
+            f"{count} {kind} duplicate{'' if count == 1 else 's'}"
+            for count, kind in ((int(self.exact.sum()), "exact"), (int(self.near.sum()), "near"))
+            if count
+        ]
+        places = [f"{n} in {split}" for n, split in ((self.in_train, "train"), (self.in_validation, "validation")) if n]
+        return f"{' and '.join(kinds)} of samples in other splits ({', '.join(places)})"
+
+
+def part(evaluated: Evaluated) -> Part:
+    """A table per target, `without_duplicates_<metric>` and a warning with the figures; nothing on other data."""
+    learnt = evaluated.data.info.digest in evaluated.network.info.lineage.values()
+    samples = evaluated.samples
+    if not learnt or not (samples["split"] == "test").all():
+        return Part()
+    pictures = any(is_picture(kind) for kind in evaluated.network.info.inputs.values())
+    pairs = read(evaluated.data.path)
+    if pairs is None and pictures:
+        return Part(sections=(Section(TITLE, (paragraph(UNKNOWN),)),))
+    seen = _seen(evaluated.data.samples(), samples, pairs)
+    gates = evaluated.spec.evaluate.gates
+    asked = [result for result in evaluated.results if f"{result.target}.{WITHOUT}{_deciding(result)}" in gates]
+    if not seen.any.any():
+        metrics = {each.target: {f"{WITHOUT}{_deciding(each)}": each.metrics[_deciding(each)]} for each in asked}
+        told = "No test sample is an exact or a near duplicate of a sample in train or validation."
+        return Part((Section(TITLE, (paragraph(told),)),) if pictures else (), metrics=metrics)
+    found = {result.target: _measured(result, ~seen.any) for result in evaluated.results}
+    return Part(
+        (Section(TITLE, (paragraph(_how(seen, len(samples))), *_tables(evaluated, found))),),
+        metrics={
+            each.target: {f"{WITHOUT}{_deciding(each)}": found[each.target][_deciding(each)]}
+            for each in evaluated.results
+        },
+        warnings=(_warning(evaluated, seen, found),),
+    )
+
+
+def _seen(every: pd.DataFrame, test: pd.DataFrame, pairs: pd.DataFrame | None) -> Seen:
+    """Which test samples stand elsewhere, by content and by clean's list of pairs."""
+    others = {split: every.loc[every["split"] == split, "sha256"] for split in ("train", "validation")}
+    exact = {split: test["sha256"].isin(held).to_numpy() for split, held in others.items()}
+    near = dict.fromkeys(others, np.zeros(len(test), bool))
+    if pairs is not None:
+        of_test = pairs[pairs["split_2"] == "test"]
+        near = {
+            split: test["sample_id"].isin(of_test.loc[of_test["split"] == split, "sample_id_2"]).to_numpy()
+            for split in others
+        }
+    same = exact["train"] | exact["validation"]
+    counts = {split: int((exact[split] | near[split]).sum()) for split in others}
+    return Seen(same, (near["train"] | near["validation"]) & ~same, counts["train"], counts["validation"])
+
+
+def _deciding(result: Result) -> str:
+    return result.kind.comparable[0]
+
+
+def _measured(result: Result, rows: NDArray[np.bool_]) -> Mapping[str, Estimate]:
+    """The metrics on those of the chosen samples whose truth is known."""
+    chosen = rows & result.known
+    whose = result.patients_of(chosen)
+    return result.kind.metrics(result.output[chosen], result.encoded[chosen], result.fitted.decision, whose)
+
+
+def _tables(evaluated: Evaluated, found: Mapping[str, Mapping[str, Estimate]]) -> list[Markup]:
+    blocks: list[Markup] = []
+    for result in evaluated.results:
+        names = [name for name in result.metrics if name in found[result.target]]
+        without = found[result.target]
+        n = int(without[_deciding(result)].n)
+        frame = pd.DataFrame(
+            {
+                "Metric": [words(name, result.kind) for name in names],
+                f"All test samples (n {int(result.known.sum())})": [str(result.metrics[name]) for name in names],
+                f"Without duplicates (n {n})": [str(without[name]) for name in names],
+            }
+        )
+        blocks.append(table(frame, result.title))
+    return blocks
+
+
+def _how(seen: Seen, count: int) -> str:
+    number = int(seen.any.sum())
+    return (
+        f"{number} of {count} test samples {'is' if number == 1 else 'are'} {seen}. The network was trained on train, "
+        "and chosen on validation. In brackets: the 95% interval."
+    )
+
+
+def _warning(evaluated: Evaluated, seen: Seen, found: Mapping[str, Mapping[str, Estimate]]) -> str:
+    """The same with what it does to the metric that decides; the words follow the numbers."""
+    number = int(seen.any.sum())
+    start = f"{number} of {len(evaluated.samples)} test samples {'is' if number == 1 else 'are'} {seen}."
+    return " ".join([start, *(_effect(result, found[result.target]) for result in evaluated.results)])
+
+
+def _effect(result: Result, without: Mapping[str, Estimate]) -> str:
+    name = _deciding(result)
+    every, rest = result.metrics[name], without[name]
+    metric = in_sentence(name, result.kind)
+    if not every.known or not rest.known:
+        return f"Without them {metric} of {result.target} is unknown: {rest.note or every.note}."
+    told = f"Without them {metric} of {result.target} is {rest}, with them {every}"
+    better = every.value < rest.value if every.better == "lower" else every.value > rest.value
+    if rest.low <= every.value <= rest.high:
+        return f"{told}: a difference within the 95% interval."
+    return f"{told}: they make the model look {'better' if better else 'worse'} than it is on new samples."

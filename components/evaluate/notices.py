@@ -1,0 +1,29 @@
+"""What must stand at the top of a report because everything below rests on it."""
+
+from __future__ import annotations
+
+from components.evaluate.part import Evaluated, Part
+
+MANY = 0.05
+"""Share of samples without a patient from which on that is worth a warning."""
+
+
+def part(evaluated: Evaluated) -> Part:
+    """A warning where patients are unknown."""
+    samples = evaluated.data.samples()
+    unknown = samples["patient"].isna()
+    if unknown.all():
+        return Part(
+            warnings=(
+                "No patient is known. Samples of one patient may be in train and in test: the metrics may be too good, "
+                "and their intervals too narrow.",
+            )
+        )
+    if unknown.mean() <= MANY:
+        return Part()
+    return Part(
+        warnings=(
+            f"The patient is unknown in {int(unknown.sum()):,} of {len(samples):,} samples. Each counts as a patient "
+            "of its own, so that overlap between splits can't be excluded for them.",
+        )
+    )
