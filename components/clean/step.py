@@ -19,7 +19,16 @@ from components.lib.parallel import each_part, each_sample, threads_per_part
 from components.lib.places import Place, readers
 from components.lib.readers import Load
 from components.lib.spec import TaskSpec
-from components.lib.validate import cells, check_cleaned, contradictions, labels, near_duplicates, shortcuts, thumbnails
+from components.lib.validate import (
+    cells,
+    check_cleaned,
+    contradictions,
+    labels,
+    near_duplicates,
+    shortcuts,
+    tables,
+    thumbnails,
+)
 from components.lib.validate.changes import note_changes
 from components.lib.validate.checks import Finding
 from components.lib.validate.losses import losses
@@ -231,6 +240,8 @@ def _gate(ingested: Dataset, partial_out: Path, out: Path, spec: TaskSpec) -> No
     if len(suspects):
         suspects.to_csv(partial_out / "suspects.csv", index=False)
     print(f"cleaned: {sum(written.info.rows)} samples, rejected: {len(rejected)}")
+    for reason in tables.reasons(rejected).to_dict("records"):
+        print(f"rejected: {reason['samples']}, {reason['reason']}")
     print("\n".join(outcome.receipt[1:]))
 
 

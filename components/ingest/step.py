@@ -25,6 +25,7 @@ from components.lib.spec import TaskSpec
 from components.lib.validate import check_ingested
 from components.lib.validate.contradictions import receipt_line
 from components.lib.validate.leaks import apply_policy, audit
+from components.lib.validate.reasons import one_reason
 
 SEXES = {*"fmwodxu0129", "female", "male", "woman", "man", "other", "diverse", "unknown", "intersex", "nonbinary"}
 FORGOTTEN = ("study", "date")
@@ -121,7 +122,7 @@ def _refused(table: pd.DataFrame, source: Source) -> tuple[pd.DataFrame, pd.Data
 
 def _counted(refused: pd.DataFrame) -> list[str]:
     """For the receipt: how often something was refused for which reason."""
-    counts = refused["reason"].value_counts().sort_index()
+    counts = refused["reason"].map(one_reason(refused["reason"])).value_counts().sort_index()
     return [f"left out: {number:,} {reason}; see rejected.parquet" for reason, number in counts.items()]
 
 

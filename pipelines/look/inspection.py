@@ -20,6 +20,7 @@ from components.lib.places import Place
 from components.lib.readers import ATTRIBUTES
 from components.lib.readers.base import content
 from components.lib.spec import SPLITS, TaskSpec
+from components.lib.validate.reasons import one_reason
 from pipelines.look.findings import Draft, counted, some
 from pipelines.look.profiles import Column, describe
 
@@ -68,7 +69,8 @@ def inspect(draft: Draft, spec: TaskSpec, raw: Place) -> Inspection:
     index = spec.source.samples(raw, spec.inputs, spec.targets)
     refused: tuple[tuple[str, int], ...] = ()
     if "refused" in index:
-        refused = tuple(Counter(index["refused"].dropna()).most_common())
+        reasons = index["refused"].dropna().astype("str")
+        refused = tuple(Counter(reasons.map(one_reason(reasons))).most_common())
         index = index[index["refused"].isna()].reset_index(drop=True)
     index = index.assign(**{name: None for name in ATTRIBUTES if name not in index})
     digests = _digests(index, spec, raw)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from components.lib.spec import SPLITS, TaskSpec
+from components.lib.validate.reasons import one_reason
 from components.lib.validate.suites import classes_of, quality_columns
 
 FIRST_PLACES = 5
@@ -62,8 +63,10 @@ def reasons(rejected: pd.DataFrame) -> pd.DataFrame:
     """Per reason for leaving samples out: how many, the commonest first; and where the first of them stand.
 
     Args:
-        rejected: columns sample_id, split, reason and place (str).
+        rejected: columns sample_id, split, reason and place (str); reasons that differ in a value alone are one.
     """
+    kinds = one_reason(rejected["reason"].astype("str"))
+    rejected = rejected.assign(reason=rejected["reason"].astype("str").map(kinds).astype("str"))
     counted = rejected.groupby("reason").size().rename("samples").reset_index()
     named = rejected[rejected["place"] != ""]
     if len(named):

@@ -105,7 +105,8 @@ def test_several_classes_are_told_by_the_size_of_their_sets(tmp_path: Path) -> N
     found = look(tmp_path, outputs=outputs, truth=[RHYTHM.classes[k] for k in label], kind=RHYTHM)
     assert found.metrics["finding"]["set_coverage"].value >= 0.9, "fitted on these very samples"
     assert re.search(r"one class \d+ .* 2 classes \d+ ", text(found))
-    assert not found.warnings
+    (warning,) = found.warnings  # no promise is broken, but many samples are left to people
+    assert warning.startswith("Finding: the model abstains on 52 (43 to 60) of 100 test samples")
 
 
 def test_a_model_of_before_and_one_without_sets_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,13 +47,6 @@ def test_a_planted_corner_marker_is_raised(tmp_path: Path) -> None:
     assert [warning.split(" with an AUC of ")[0] for warning in raised] == ["Corners alone tell the classes of finding"]
 
 
-def test_near_duplicates_of_test_samples_are_raised_unless_they_were_dropped(tmp_path: Path) -> None:
-    made = with_receipt(tmp_path / "one", "near duplicates across splits: 1 pair in train and test (1 train row)")
-    (warning,) = part(made).warnings
-    assert warning.startswith("Near duplicates: 1 pair stands in train and test.")
-    assert part(with_receipt(tmp_path / "none", "near duplicates across splits: 0")).warnings == ()
-
-
 def test_no_record_is_said_and_no_crash(tmp_path: Path) -> None:
     made = evaluated(tmp_path, outputs=[0.2, 0.8], truth=["normal", "pneumonia"])
     assert "no record of its audits" in str(part(made).sections[0].blocks[0])
