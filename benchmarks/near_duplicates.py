@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from components.lib.dataset import ArrayInfo, Dataset, DatasetWriter
 from components.lib.kinds.image import Image
-from components.lib.validate.near_duplicates import Pictures, near_pairs
+from components.lib.validate.near_duplicates import near_pairs
+from components.lib.validate.pictures import Pictures
 
 GOAL, SIDE, ROWS = 120.0, 64, 2048
 Picture = NDArray[np.uint8]

@@ -18,8 +18,8 @@ from components.lib.gate_names import BY_PATIENT, GAP, WITHOUT, WORST
 from components.lib.openings import Opening
 from components.lib.registry import registered_name
 from components.lib.statistics import Estimate
-from components.lib.validate.near_duplicates import is_picture
 from components.lib.validate.outcome import receipt_beside
+from components.lib.validate.pictures import is_picture
 
 NOT_FOR = (
     "Decisions about patients: this is research software, not a medical device. Samples other than those described "

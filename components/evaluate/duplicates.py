@@ -15,7 +15,8 @@ from components.evaluate.results import Result, in_sentence, words
 from components.lib.gate_names import WITHOUT
 from components.lib.page import Section, paragraph, table
 from components.lib.statistics import Bools, Estimate
-from components.lib.validate.near_duplicates import is_picture, read
+from components.lib.validate.near_duplicates import read
+from components.lib.validate.pictures import is_picture
 
 TITLE = "With and without duplicates of training samples"
 UNKNOWN = (

@@ -17,7 +17,7 @@ from components.lib.dataset import Dataset
 from components.lib.kinds import InputKind
 from components.lib.spec import TaskSpec
 from components.lib.validate.checks import Finding
-from components.lib.validate.near_duplicates import Pictures, is_picture
+from components.lib.validate.pictures import Pictures, is_picture
 from components.lib.validate.quick_model import Labels, Matrix, grouped_folds, out_of_fold, patients, too_few, usable
 from components.lib.validate.tables import as_labels
 

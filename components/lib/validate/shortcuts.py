@@ -22,8 +22,8 @@ from components.lib.dataset import Dataset
 from components.lib.spec import TaskSpec
 from components.lib.statistics import Estimate, auc, macro_auc
 from components.lib.validate.checks import Finding
-from components.lib.validate.near_duplicates import Pictures, is_picture
 from components.lib.validate.outcome import Check
+from components.lib.validate.pictures import Pictures, is_picture
 from components.lib.validate.quick_model import Labels, Matrix, grouped_folds, out_of_fold, patients, too_few, usable
 from components.lib.validate.tables import as_labels
 

@@ -13,7 +13,8 @@ from components.lib.dataset import Dataset
 from components.lib.page import Section, paragraph, thumbnail
 from components.lib.spec import TaskSpec
 from components.lib.validate.checks import Finding
-from components.lib.validate.near_duplicates import NearDuplicates, is_picture
+from components.lib.validate.near_duplicates import NearDuplicates
+from components.lib.validate.pictures import is_picture
 
 MOST = 12
 """Pairs, and suspects, that are shown."""
