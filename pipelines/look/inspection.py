@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from components.ingest.splits import assign
+from components.ingest.who import known_patients
 from components.lib.errors import MedpipeError, Unusable
 from components.lib.places import Place
 from components.lib.readers import ATTRIBUTES
@@ -51,6 +52,8 @@ class Inspection:
     """Contents with more than one label of the first target that has classes."""
     refused: tuple[tuple[str, int], ...]
     """Reason and number of rows that the reader refuses."""
+    who: tuple[str, ...]
+    """Sentences about the patients' ids: forms that were read as one."""
     table: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False, compare=False)
     """The index: one row per sample, with its split."""
 
@@ -73,6 +76,10 @@ def inspect(draft: Draft, spec: TaskSpec, raw: Place) -> Inspection:
         refused = tuple(Counter(reasons.map(one_reason(reasons))).most_common())
         index = index[index["refused"].isna()].reset_index(drop=True)
     index = index.assign(**{name: None for name in ATTRIBUTES if name not in index})
+    index, who = known_patients(index, spec)
+    for name, kind in spec.targets.items():
+        kind.encode(index[name])  # which refuses what ingest would
+        index[name] = kind.column(index[name])
     digests = _digests(index, spec, raw)
     places = [f"{file}:{row}" for file, row in zip(index["file"], index["row"], strict=True)]
     index["sha256"] = digests if digests is not None else places
@@ -91,6 +98,7 @@ def inspect(draft: Draft, spec: TaskSpec, raw: Place) -> Inspection:
         duplicates=None if digests is None else int((index.groupby("sha256")["split"].nunique() > 1).sum()),
         contradicting=None if digests is None else _contradicting(index, spec),
         refused=refused,
+        who=who,
         table=index,
     )
 
@@ -133,7 +141,7 @@ def _splits(index: pd.DataFrame, spec: TaskSpec) -> pd.DataFrame:
     for name, kind in spec.targets.items():
         if kind.class_names:
             _, known = kind.encode(index[name])
-            labels = kind.column(index[name])
+            labels = index[name]
             for label in kind.class_names:
                 held[titled(name, label, several=len(spec.targets) > 1)] = [
                     int((labels[part.index] == label).sum()) for part in parts.values()
@@ -207,6 +215,7 @@ def concerns(found: Inspection, spec: TaskSpec) -> list[str]:
             f"The patient is unknown in {counted(found.unknown_patients, 'sample')} of {found.samples:,}: each of them "
             "counts as a patient of its own."
         )
+    told += [f"{line[:1].upper()}{line[1:]}." for line in found.who]
     if found.shared_patients:
         told.append(
             f"{counted(found.shared_patients, 'patient')} {_are(found.shared_patients)} in more than one split."

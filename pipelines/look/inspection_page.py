@@ -249,7 +249,7 @@ def _samples(found: Inspection, spec: TaskSpec, raw: Place) -> tuple[Markup, ...
     name, kind = next(iter(spec.inputs.items()))
     load, blocks = spec.source.opener(raw, spec.inputs), list[Markup]()
     target = next((each for each, held in spec.targets.items() if held.class_names), None)
-    labels = spec.targets[target].column(found.table[target]) if target else pd.Series("all", index=found.table.index)
+    labels = found.table[target] if target else pd.Series("all", index=found.table.index)
     classes = list(spec.targets[target].class_names) if target else ["all"]
     failed = 0
     for label in classes[: MOST // EACH]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from components.clean import clean
 from components.evaluate import duplicates, notices
+from components.evaluate.findings import find
 from components.evaluate.part import Part
 from components.evaluate.results import heading, words
 from components.ingest import ingest
@@ -81,7 +82,8 @@ def test_exact_duplicates_count_too_and_none_is_no_warning(tmp_path: Path) -> No
 def test_unknown_patients_and_many_abstentions_are_not_missed(tmp_path: Path) -> None:
     outputs, truth, _ = answers(right=True)
     nobody = evaluated(tmp_path / "nobody", outputs=outputs, truth=truth)
-    assert notices.part(nobody).warnings[0].startswith("No patient is known.")
+    told = find(nobody, None).facts
+    assert told.patients_unknown.startswith("Patients unknown")
     known = evaluated(tmp_path / "known", outputs=outputs, truth=truth, patients=[f"p{n}" for n in range(40)])
     assert notices.part(known).warnings == ()
     some = [None if n < 10 else f"p{n}" for n in range(40)]
@@ -152,7 +154,7 @@ def cleaned(folder: Path, *, shown: bool) -> Path:
     raw, sections = folder / "films", dict[str, Any]()
     write_films(raw, rows, films=films)
     sections["source"] = {"reader": "folder", "path": "raw", "index": "index.csv", "columns": {"split": "split"}}
-    sections["split"], sections["clean"] = {"method": "given"}, {"thumbnails": shown, "suspects": 0}
+    sections["split"], sections["clean"] = {"by": "sample", "method": "given"}, {"thumbnails": shown, "suspects": 0}
     spec = task(**sections)
     ingest(raw=raw, dataset=folder / "ingested", private=folder / "private", spec=spec)
     clean(raw=raw, dataset=folder / "ingested", private=folder / "private", out=folder / "cleaned", spec=spec)
