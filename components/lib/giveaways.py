@@ -1,6 +1,6 @@
 """Columns that may be known only once the answer is: a discharge status, a time to treatment that only the ill have.
 
-Each column alone: an area under the ROC curve (words by how often the other rows with the word are of the class), a
+Each column alone: an area under the ROC curve (words by how often rows with the word are of the class), a
 correlation where the target is a number, and the same for whether a cell is empty. A strong predictor looks like it,
 too: these are questions for who knows the data, and no verdicts.
 """
@@ -79,12 +79,12 @@ def empty_cells(column: pd.Series, target: pd.Series, enough: float, *, amount: 
 
 
 def _rates(words: pd.Series, mine: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """For each row how often the others with its word are of the class, drawn towards the mean where they are few."""
+    """For each row how often rows with its word are of the class, drawn towards the mean where they are few."""
     frame = pd.DataFrame({"word": words.to_numpy(), "mine": mine})
     grouped = frame.groupby("word")["mine"]
     share = float(mine.mean())
-    others, hits = grouped.transform("size") - 1, grouped.transform("sum") - frame["mine"]
-    return ((hits + share * DRAWN) / (others + DRAWN)).to_numpy(np.float64)
+    rows, hits = grouped.transform("size"), grouped.transform("sum")
+    return ((hits + share * DRAWN) / (rows + DRAWN)).to_numpy(np.float64)
 
 
 def _area(column: NDArray[np.float64], mine: NDArray[np.bool_]) -> float:

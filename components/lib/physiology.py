@@ -88,7 +88,7 @@ def _by_name(name: str) -> tuple[Variable | None, frozenset[str]]:
     """The variable that a name says, and the units in it."""
     text = plain(name)
     tokens = text.split()
-    if found := _spellings().get("".join(tokens)):
+    if found := _spelt(tokens):
         return found, _units_in(tokens[1:])  # "bpm" may be the name and the unit
     units, rest = set[str](), tokens
     for length in (4, 3, 2, 1):  # at the end, the longest first
@@ -97,7 +97,7 @@ def _by_name(name: str) -> tuple[Variable | None, frozenset[str]]:
         if told and length < len(tokens):
             units, rest = told, tokens[:-length]
             break
-    found = _spellings().get("".join(rest))
+    found = _spelt(rest)
     if not found and not {*tokens} & OTHER and not any(each in text for each in OTHER_CHINESE):
         found = _variable_of(rest)
     return found, frozenset(units)
@@ -109,14 +109,24 @@ def _units_in(tokens: list[str]) -> frozenset[str]:
 
 def _variable_of(tokens: list[str]) -> Variable | None:
     known = _spellings()
-    bare = "".join(each for each in tokens if each not in NEUTRAL and not each.isdigit())
-    if bare in known:
-        return known[bare]
+    if found := _spelt([each for each in tokens if each not in NEUTRAL and not each.isdigit()]):
+        return found
     chinese = [each for each in known if len(each) > 1 and ord(each[0]) > 0x2E7F and each in "".join(tokens)]
     return known[max(chinese, key=len)] if chinese else None
 
 
+def _spelt(tokens: list[str]) -> Variable | None:
+    """The variable of a name, its words in any order, with or without blanks between them."""
+    known = _spellings()
+    return known.get("".join(tokens)) or known.get(" ".join(sorted(tokens)))
+
+
 @cache
 def _spellings() -> dict[str, Variable]:
-    """Every name of every variable without the blanks in it."""
-    return {spelt.replace(" ", ""): variable for variable in VARIABLES for spelt in variable.names}
+    """Every name of every variable, without the blanks in it and with its words in the order of the alphabet."""
+    names = [(spelt, variable) for variable in VARIABLES for spelt in variable.names]
+    return {
+        form: variable
+        for spelt, variable in names
+        for form in (spelt.replace(" ", ""), " ".join(sorted(spelt.split())))
+    }

@@ -54,7 +54,7 @@ def _words(text: str) -> frozenset[str]:
 
 def plain(text: str) -> str:
     """Small letters without accents, words apart: "GlukoseNüchtern" and "glukose_nuchtern" are one."""
-    spaced = re.sub(r"(?<=[a-z0-9äöüß])(?=[A-ZÄÖÜ])", " ", str(text))
+    spaced = re.sub(r"(?<=[a-zäöüß]{2})(?=[A-ZÄÖÜ])", " ", str(text))
     bare = "".join(c for c in unicodedata.normalize("NFKD", spaced.casefold()) if not unicodedata.combining(c))
     bare = bare.replace("μ", "u")
     return " ".join(re.sub(r"[^\w%/]|_", " ", bare).split())
@@ -88,14 +88,15 @@ OTHER_CHINESE = ("用药", "史", "次数", "变化", "是否", "下降", "尿",
 VARIABLES = (
     _variable("glucose", "glc|gluc|plasma glucose|blood glucose|blood sugar|fasting glucose|fbs|bgl|glukose|blutzucker"
               "|bz|nuchternglukose|glycemie|glucose sanguin|glucemia|glucosa|azucar en sangre|血糖|葡萄糖|空腹血糖",
-              ("mg/dl", 5, 3000, 55, 350), ("mmol/l", 0.3, 165, 2.5, 22)),
+              ("mg/dl", 5, 3000, 55, 350), ("mmol/l", 0.3, 165, 2.45, 22), ("g/l", 0.05, 30, 0.55, 2.4)),
     _variable("systolic blood pressure", "sbp|bps|sysbp|sysabp|nisysabp|systolic|systolic bp|bp systolic|ap hi|trestbps"
-              "|resting bp|resting blood pressure|rr systolisch|systolischer blutdruck|blutdruck systolisch|systole"
+              "|resting bp|resting blood pressure|rr systolisch|rr sys|sys bp|systolischer blutdruck"
+              "|systole|systolic pressure|tension arterielle systolique|tension arterial sistolica|sistolica|systolique"
               "|pas|pression systolique|pression arterielle systolique|tension systolique|presion sistolica"
               "|presion arterial sistolica|tas|收缩压", ("mmHg", 20, 350, 70, 200), ("kPa", 3, 47, 9.5, 27)),
     _variable("diastolic blood pressure", "dbp|bpd|diasbp|diasabp|nidiasabp|diastolic|diastolic bp|bp diastolic|ap lo"
-              "|rr diastolisch|rr dia|rrdia|dia bp|bp dia|diastolischer blutdruck|blutdruck diastolisch|diastole|pad"
-              "|pression diastolique"
+              "|rr diastolisch|rr dia|dia bp|diastolischer blutdruck|diastole|pad|pression diastolique|diastolic pressure"
+              "|tension arterielle diastolique|tension arterial diastolica|diastolica|diastolique"
               "|pression arterielle diastolique|presion diastolica|presion arterial diastolica|tad|舒张压",
               ("mmHg", 5, 250, 35, 130), ("kPa", 0.7, 33, 5, 17)),
     _variable("mean arterial pressure", "map|mbp|mean bp|mean blood pressure|nimap|mittlerer arterieller druck|mad"

@@ -61,7 +61,8 @@ def is_identifier(name: str, known: pd.Series, patients: pd.Series | None) -> st
             return "another number in every row: an id"
         return f"an id by its name ({told}): it numbers things, and says nothing of a new patient"
     few = bool({*words} & KINDS) and distinct <= max(MANY * 2, rows // 20)
-    if {*words} & NUMBERED and not few and distinct > MANY and not _counts(words) and _are_codes(known):
+    named = {*words} & NUMBERED and not few and not _counts(words) and not _in_order(known)
+    if named and distinct > MANY and _are_codes(known):
         return f"called an id, with {told}"
     same_length = known.str.strip().str.len().nunique() == 1 and known.str.fullmatch(rf"\s*\d{{{LONG},}}\s*").all()
     if distinct <= MANY or patients is None or not _are_codes(known):

@@ -18,6 +18,8 @@ TWICE = 2
 """Cells from which a number that can't be a value is taken for a word, not for a slip."""
 FAR = 2
 """Times the width of all other values that a number lies away from them, from which on it is set apart."""
+PLAIN = 999
+"""Repeated digits from here on are no values in another unit."""
 CLEAR = -88
 """Repeated digits from here downwards are known as codes for "unknown": -88, -99, -999."""
 
@@ -63,7 +65,8 @@ def _judge(found: Numbers, column: str, value: float, count: int, others: NDArra
     """A number that is often written for "unknown": can it be a value?"""
     bounds = found.measured
     if bounds is not None and not bounds.low <= value <= bounds.high:
-        if not any(unit.usual[0] <= value <= unit.usual[1] for unit in units_of(bounds.variable)):
+        fits = any(unit.usual[0] <= value <= unit.usual[1] for unit in units_of(bounds.variable))
+        if abs(value) >= PLAIN or not fits:  # 99 among °C may be °F
             found.unknown[value] = count
         return
     if value == 0 or not len(others):
