@@ -86,16 +86,19 @@ OTHER = _words("""change delta diff difference loss gain drop fall count n num n
 OTHER_CHINESE = ("用药", "史", "次数", "变化", "是否", "下降", "尿", "差", "出生", "治疗", "评分")
 
 VARIABLES = (
-    _variable("glucose", "glc|gluc|plasma glucose|blood glucose|blood sugar|fasting glucose|fbs|bgl|glukose|blutzucker"
+    _variable("glucose", "glc|gluc|plasma glucose|blood glucose|blood sugar|fasting glucose|fpg|fbs|bgl|glukose"
+              "|blutzucker"
               "|bz|nuchternglukose|glycemie|glucose sanguin|glucemia|glucosa|azucar en sangre|血糖|葡萄糖|空腹血糖",
               ("mg/dl", 5, 3000, 55, 350), ("mmol/l", 0.3, 165, 2.45, 22), ("g/l", 0.05, 30, 0.55, 2.4)),
     _variable("systolic blood pressure", "sbp|bps|sysbp|sysabp|nisysabp|systolic|systolic bp|bp systolic|ap hi|trestbps"
-              "|resting bp|resting blood pressure|rr systolisch|rr sys|sys bp|systolischer blutdruck"
+              "|resting bp|resting blood pressure|rr systolisch|blutdruck systolisch|rr sys|sys bp"
+              "|systolischer blutdruck"
               "|systole|systolic pressure|tension arterielle systolique|tension arterial sistolica|sistolica|systolique"
               "|pas|pression systolique|pression arterielle systolique|tension systolique|presion sistolica"
               "|presion arterial sistolica|tas|收缩压", ("mmHg", 20, 350, 70, 200), ("kPa", 3, 47, 9.5, 27)),
     _variable("diastolic blood pressure", "dbp|bpd|diasbp|diasabp|nidiasabp|diastolic|diastolic bp|bp diastolic|ap lo"
-              "|rr diastolisch|rr dia|dia bp|diastolischer blutdruck|diastole|pad|pression diastolique|diastolic pressure"
+              "|rr diastolisch|blutdruck diastolisch|rr dia|dia bp|diastolischer blutdruck|diastole|pad"
+              "|pression diastolique|diastolic pressure"
               "|tension arterielle diastolique|tension arterial diastolica|diastolica|diastolique"
               "|pression arterielle diastolique|presion diastolica|presion arterial diastolica|tad|舒张压",
               ("mmHg", 5, 250, 35, 130), ("kPa", 0.7, 33, 5, 17)),
@@ -111,7 +114,8 @@ VARIABLES = (
               "|atemfrequenz"
               "|frequence respiratoire|frecuencia respiratoria|呼吸频率|呼吸率", ("/min", 1, 150, 6, 60)),
     _variable("oxygen saturation", "spo2|sao2|o2sat|o2 sat|o2 saturation|sats|sauerstoffsattigung|saettigung"
-              "|sauerstoffsaettigung|saturation en oxygene|saturation|saturacion de oxigeno|血氧饱和度|血氧|氧饱和度",
+              "|sauerstoffsaettigung|saturation en oxygene|saturation|saturacion|saturacion de oxigeno"
+              "|血氧饱和度|血氧|氧饱和度",
               ("%", 10, 100, 70, 100), ("share", 0.1, 1, 0.7, 1)),
     _variable("temperature", "temp|body temperature|bodytemp|temp c|temp f|fever temperature|temperatur"
               "|korpertemperatur|koerpertemperatur|temperature corporelle|temperatura|temperatura corporal|体温|温度",

@@ -45,9 +45,9 @@ def with_words(values: np.ndarray, words: Mapping[str, int], chance: np.random.G
     return cells
 
 
-WORDS = ("?", "-", "--", ".", "n.a.", "N.A.", "k.A.", "ND", "not done", "#DIV/0!", "#N/A", "#VALUE!", "#WERT!", "缺失", "未测",
-         "unbekannt", "inconnu", "desconocido", "Unknown", "keine Angabe", "non renseigné", "sin datos", "—", "…",
-         "nicht gemessen", "#¡DIV/0!", "hemolyzed")  # fmt: skip
+WORDS = ("?", "-", "--", ".", "n.a.", "N.A.", "k.A.", "ND", "not done", "#DIV/0!", "#N/A", "#VALUE!", "#WERT!",
+         "缺失", "未测", "unbekannt", "inconnu", "desconocido", "Unknown", "keine Angabe", "non renseigné", "sin datos",
+         "—", "…", "nicht gemessen", "#¡DIV/0!", "hemolyzed")  # fmt: skip
 LIMITS = ("<0.01", "< 0.1", "≤5", ">100", ">= 500", "<0,5", "unter 2", "小于0.5")
 
 
@@ -102,9 +102,11 @@ VARIABLES = [
     ("Heart Rate", (50, 130), 0), ("Herzfrequenz", (50, 130), 0), ("fréquence cardiaque", (50, 130), 0),
     ("Temp (°C)", (35.5, 40), 1), ("temperature_f", (96, 104), 1), ("Körpertemperatur", (35.5, 40), 1),
     ("体温", (35.5, 40), 1), ("SpO2", (85, 100), 0), ("Körpergewicht", (45, 120), 1), ("peso", (45, 120), 1),
-    ("Größe", (150, 200), 0), ("身高", (150, 200), 0), ("serum_creatinine", (0.5, 4), 2), 
-    ("Kreatinin µmol/l", (40, 300), 0),     ("natrium", (128, 150), 0), ("potassium_mean", (3, 6), 1), ("Hämoglobin g/dl", (7, 17), 1), 
-    ("plaquettes", (80, 500), 0),     ("chol", (120, 350), 0), ("SkinThickness", (8, 60), 0), ("Insulin", (15, 300), 0),
+    ("Größe", (150, 200), 0), ("身高", (150, 200), 0), ("serum_creatinine", (0.5, 4), 2),
+    ("Kreatinin µmol/l", (40, 300), 0),
+    ("natrium", (128, 150), 0), ("potassium_mean", (3, 6), 1),
+    ("Hämoglobin g/dl", (7, 17), 1),
+    ("plaquettes", (80, 500), 0), ("chol", (120, 350), 0), ("SkinThickness", (8, 60), 0), ("Insulin", (15, 300), 0),
 ]  # fmt: skip
 
 
@@ -129,8 +131,9 @@ def test_what_can_not_be_is_unknown_and_said(tmp_path: Path, seed: int) -> None:
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("glucose_change", (-50, 50)), ("weight_loss", (0, 20)), ("num_glucose_tests", (0, 30)), 
-        ("pregnancies", (0, 15)),         ("lactate", (-2, 2)), ("heart_rate", (-2, 2)), ("urine_glucose", (0, 300)), ("oldpeak", (0, 6)),
+        ("glucose_change", (-50, 50)), ("weight_loss", (0, 20)), ("num_glucose_tests", (0, 30)),
+        ("pregnancies", (0, 15)),
+        ("lactate", (-2, 2)), ("heart_rate", (-2, 2)), ("urine_glucose", (0, 300)), ("oldpeak", (0, 6)),
     ],
 )  # fmt: skip
 def test_zeros_that_can_be_stay(tmp_path: Path, name: str, values: tuple[float, float]) -> None:
