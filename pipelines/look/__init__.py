@@ -52,6 +52,7 @@ def look(data: Place, questions: Questions | None = None) -> Draft:
         ServerError: it lies on a server that fails.
     """
     questions = questions or Questions()
+    questions.data = str(data) if questions.data == "DATA" else questions.data
     name = data.name.lower()
     # Of a web server nobody can say whether a folder is there.
     known = not isinstance(data, Remote) or data.lists or name.endswith((*PACKED, ".npz", *TABLES))
@@ -88,8 +89,9 @@ def look(data: Place, questions: Questions | None = None) -> Draft:
         )
     if draft.values["split"].get("unknown_patients") == "accept":
         draft.why["split.unknown_patients"] = NOBODY_KNOWN
-        questions.assumed.append(f"{ASSUMED}each sample counts as one patient ({NOBODY_KNOWN})")
-    draft.found += questions.assumed
+        sentence = f"{ASSUMED}each sample counts as one patient ({NOBODY_KNOWN})"
+        questions.assumed += [sentence] if sentence not in questions.assumed else []
+    draft.found += [sentence for sentence in questions.assumed if sentence not in draft.found]
     draft.assumed = list(questions.assumed)
     return draft
 
@@ -157,7 +159,7 @@ def _in_a_copy(data: Remote, questions: Questions) -> Draft:
         copy = Path(folder) / data.name
         copy_to(data, copy)
         try:
-            draft = look(copy, Questions(questions.ask, questions.target))
+            draft = look(copy, questions)
         except DataError as error:  # told of the place that the user named
             where = error.where.replace(str(copy), str(data))
             raise DataError(where, expected=error.expected, found=error.found, todo=error.todo) from None

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from components.lib.readers.beats import SPLIT_FILES
-from pipelines.look.choices import Classes, classes_from, is_split, kept_split, ordered, split_by, trained_on, training
+from pipelines.look.choices import (
+    Classes,
+    classes_from,
+    is_split,
+    kept_split,
+    numbered_classes,
+    split_by,
+    trained_on,
+    training,
+)
 from pipelines.look.findings import Draft, Questions, refused
 
 LEAST_VALUES = 30
@@ -70,7 +79,7 @@ def look_at_beats(place: Path, paths: list[Path], questions: Questions) -> Draft
             found=", ".join(path.name for path in paths),
             todo=f"put the lines of one of them aside as {min({'train', 'test'} - sides)}.csv",
         )
-    classes, note = _classes(place, labels, width, questions)
+    classes, note, codes = _classes(place, labels, width, questions)
     known = width == MIT_BIH
     rate = float(questions.choose(
         "How many values a second has a beat? The file doesn't say it:", RATES, "125",
@@ -87,10 +96,11 @@ def look_at_beats(place: Path, paths: list[Path], questions: Questions) -> Draft
     split, why_split = kept_split(sides, "sample") if place.is_dir() else ({**split_by("sample"), "method": "hash"}, "")
     settings, why_train = training(trained_on(train, sides) if train else round(0.7 * lines), "signal")
     source: dict[str, Any] = {"reader": "beats", "path": str(place.resolve()), "rate": rate, "lead": "II", "unit": "mV"}
+    source |= codes
     values = {
         "source": source,
         "inputs": {"ecg": {"kind": "signal", "seconds": width / rate, "rate": rate, "leads": ["II"]}},
-        "targets": {"beat": {"kind": classes.kind, "classes": classes.names}},
+        "targets": {"beat": classes.target},
         "split": split,
         "train": settings,
     }
@@ -107,8 +117,10 @@ def look_at_beats(place: Path, paths: list[Path], questions: Questions) -> Draft
     return Draft(values, found, why)
 
 
-def _classes(place: Path, labels: Counter[str], width: int, questions: Questions) -> tuple[Classes, list[str]]:
-    """Classes of the labels: names as they stand, numbers in their order."""
+def _classes(
+    place: Path, labels: Counter[str], width: int, questions: Questions
+) -> tuple[Classes, list[str], dict[str, list[int]]]:
+    """Classes of the labels: names as they stand, numbers in their order; notes; and the codes of the classes."""
     if not 2 <= len(labels) <= 20:
         raise refused(
             place,
@@ -118,15 +130,13 @@ def _classes(place: Path, labels: Counter[str], width: int, questions: Questions
         )
     numbers = _numbers(labels)
     if numbers is None:
-        return classes_from(labels, questions), []
-    count = max(numbers) + 1
-    named = width == MIT_BIH and count == len(GROUPS)
-    names = GROUPS if named else [f"class_{k}" for k in range(count)]
-    counts = dict(zip(ordered(labels), (labels[label] for label in ordered(labels)), strict=True))
-    listed = ", ".join(f"{names[int(float(label))]} ({number:,})" for label, number in counts.items())
-    why = "label k is the k-th, from 0" + ("" if named else "; rename them, in this order")
-    note = ["named by the groups of AAMI, as sets of 187 values have them"] if named else []
-    return Classes(names, [f"{count} classes: {listed}"], why, min(labels.values())), note
+        return classes_from(labels, questions), [], {}
+    counts = Counter[int]()
+    for label, number in labels.items():
+        counts[int(float(label))] += number
+    named = width == MIT_BIH and sorted(counts) == list(range(len(GROUPS)))
+    classes, codes = numbered_classes(counts, questions, GROUPS if named else None)
+    return classes, ["named by the groups of AAMI, as sets of 187 values have them"] if named else [], codes
 
 
 def _numbers(labels: Counter[str]) -> list[int] | None:

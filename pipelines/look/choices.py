@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.look.findings import Questions, counted, some
+import pandas as pd
 
-HEALTHY = (
-    "normal", "healthy", "negative", "no", "none", "0", "false", "absent", "benign", "control", "controls", "n",
-    "no_finding", "no finding", "notumor", "no_tumor", "clean", "other", "survived", "alive", "neg", "f",
-)  # fmt: skip
-"""Names of the class that is not the finding."""
+from components.lib.kinds.binary import Binary
+from components.lib.kinds.multiclass import Multiclass
+from pipelines.look.findings import Questions, counted, some
+from pipelines.look.health import means_health, verdict
+from pipelines.look.labels import read_labels
+
 MOST_CLASSES = 20
 """Different values up to which a column of words or whole numbers holds classes."""
 SCARCE = 50
@@ -33,28 +35,42 @@ class Classes:
         found: sentences.
         why: the reason that stands beside them.
         rarest: samples of the rarest one; patients, once it is known which they are of.
+        settings: further keys of the target: spellings, unknown, positive, finding.
     """
 
     names: list[str]
     found: list[str] = field(default_factory=list)
     why: str = ""
     rarest: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
         """The kind of target."""
         return "binary" if len(self.names) == 2 else "multiclass"
 
+    @property
+    def target(self) -> dict[str, Any]:
+        """The target in the task file."""
+        return {"kind": self.kind, "classes": self.names, **self.settings}
+
+    def of(self, labels: pd.Series) -> pd.Series:
+        """The class of each label, null where unknown; what is no class stays as it is."""
+        kind: Any = (Binary if len(self.names) == 2 else Multiclass).model_validate_json(json.dumps(self.target))
+        return kind.column(labels)  # type: ignore[no-any-return]
+
 
 def classes_from(counts: Mapping[str, int], questions: Questions) -> Classes:
     """Classes from the words that stand for them and how often each does; at least two.
 
-    Words that look like a slip of the pen are pointed out and left out, so that ingest stops at them.
+    Spellings of one class are one, labels that mean "unknown" are none. Words that look like a slip of the pen are
+    pointed out and left out, so that ingest stops at them.
     """
-    kept = dict(counts)
+    read = read_labels(counts, questions)
+    kept = dict(read.counts)
     found = []
-    for rare, common in slips(counts):
-        told = f"{rare!r} ({counts[rare]:,}) looks like {common!r} ({counts[common]:,})"
+    for rare, common in slips(kept):
+        told = f"{rare!r} ({kept[rare]:,}) looks like {common!r} ({kept[common]:,})"
         if len(kept) > 2 and questions.confirm(
             f"{told}: is it a slip?", default=True, why="the names are nearly equal, and it is rare"
         ):
@@ -63,19 +79,49 @@ def classes_from(counts: Mapping[str, int], questions: Questions) -> Classes:
         else:
             found.append(f"{told}: correct the data if it's a slip")
     names = ordered(kept)
+    why = ""
     if len(names) == 2:
-        names = _finding_last(names, questions)
+        names, why = _finding_last(names, questions)
     rarest = min(kept.values())
     listed = ", ".join(f"{name} ({kept[name]:,})" for name in names)
     scarce = [name for name in names if kept[name] < LEAST * 4]
-    found.insert(0, f"{counted(len(names), 'class', 'classes')}: {listed}")
+    found = [f"{counted(len(names), 'class', 'classes')}: {listed}", *read.found, *found]
     if scarce:
         found.append(
             f"few samples of {some(scarce)}: each side of the split must have one; if ingest says that one lacks it, "
             "add samples or take the class out"
         )
-    why = f"{names[1]} is the finding: its probability is served" if len(names) == 2 else ""
-    return Classes(names, found, why, rarest)
+    settings: dict[str, Any] = {}
+    if spellings := {name: many for name, many in read.spellings.items() if name in kept}:
+        settings["spellings"] = spellings
+    if read.unknown:
+        settings["unknown"] = sorted(read.unknown)
+    return Classes(names, found, why, rarest, settings)
+
+
+def numbered_classes(
+    counts: Mapping[int, int], questions: Questions, names: Sequence[str] | None = None
+) -> tuple[Classes, dict[str, list[int]]]:
+    """Classes that raw data number, in the order of their numbers; and `source.codes` where these are not 0, 1, ….
+
+    Args:
+        counts: number of a class to its samples.
+        questions: asked which of two is the finding.
+        names: of the classes, where they are known.
+    """
+    numbers = sorted(counts)
+    called = list(names or (f"class_{number}" for number in numbers))
+    codes = {} if numbers == list(range(len(numbers))) else {"codes": numbers}
+    listed = ", ".join(f"{name} ({counts[number]:,})" for name, number in zip(called, numbers, strict=True))
+    found = [f"{len(called)} classes: {listed}" + ("" if names else " (the data have no names for them)")]
+    why = f"in the order of the labels {', '.join(map(str, numbers[:3]))}{', …' if len(numbers) > 3 else ''}"
+    settings = {}
+    if len(called) == 2:
+        finding, reason = finding_of(called, questions)
+        settings = {"positive": finding} if finding != called[1] else {}
+        why = f"{why}; {reason}"
+    why += "" if names else "; rename them, in this order"
+    return Classes(called, found, why, min(counts.values()), settings), codes
 
 
 def ordered(counts: Mapping[str, int]) -> list[str]:
@@ -83,20 +129,27 @@ def ordered(counts: Mapping[str, int]) -> list[str]:
     try:
         return sorted(counts, key=float)
     except ValueError:
-        return sorted(counts, key=lambda name: (name.lower() not in HEALTHY, name))
+        return sorted(counts, key=lambda name: (not means_health(name), name))
 
 
-def _finding_last(names: list[str], questions: Questions) -> list[str]:
-    """Of two classes, the one that is looked for last; asked where neither name says it."""
-    healthy = [name for name in names if name.lower() in HEALTHY]
-    if len(healthy) == 1:
-        return [healthy[0], *(name for name in names if name not in healthy)]
-    if _float(names[0]) is not None and _float(names[1]) is not None:
-        return names
-    finding = questions.choose(
-        "Which class is the finding, whose probability is served?", names, names[1], "the second by the alphabet"
-    )
-    return [*(name for name in names if name != finding), finding]
+def _finding_last(names: list[str], questions: Questions) -> tuple[list[str], str]:
+    """Of two classes, the one that is looked for last, and why; asked where the names don't say it."""
+    finding, why = finding_of(names, questions)
+    return [*(name for name in names if name != finding), finding], why
+
+
+def finding_of(names: Sequence[str], questions: Questions) -> tuple[str, str]:
+    """Which of two classes is the finding, and the reason that stands in the task file; asked where it is unclear."""
+    told = verdict(*names)
+    (finding,) = (name for name in names if name != told.healthy)
+    why = f"{told.healthy} is the healthy one: {told.why}"
+    if not told.certain:
+        finding = questions.choose(
+            "Which class is the finding, whose probability is served?", list(names), finding, told.why
+        )
+        why = "nobody was asked, see `assumed`" if questions.assumed else "as answered"
+    other = next(name for name in names if name != finding)
+    return finding, f"{finding} is the finding: its probability is served ({why}); `positive: {other}` turns it round"
 
 
 def slips(counts: Mapping[str, int]) -> list[tuple[str, str]]:
@@ -132,13 +185,6 @@ def _one_letter(a: str, b: str) -> bool:
     left, right = a[start:], b[start:]
     swapped = left[:2] == right[:2][::-1] and left[2:] == right[2:]
     return swapped or left[1:] == right[1:] or left[1:] == right or left == right[1:]
-
-
-def _float(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def made_split(groups: int, *, by: str, classes: Classes | None) -> tuple[dict[str, Any], str]:

@@ -8,13 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from components.lib.errors import DataError, nearest
+from components.lib.kinds._labels import same_form
 from components.lib.places import Place
 from components.lib.readers._tables import SPLIT_NAMES, known_text
 from components.lib.spec import DATASET_COLUMNS
 from pipelines.look import names
-from pipelines.look.choices import HEALTHY, MOST_CLASSES, Classes, classes_from, is_split
-from pipelines.look.findings import Questions, counted, refused, some
+from pipelines.look.choices import MOST_CLASSES, Classes, classes_from, is_split
+from pipelines.look.findings import Questions, counted, refused
+from pipelines.look.health import means_health
 
 SEXES = {"m", "f", "w", "d", "male", "female", "man", "woman", "other", "unknown", "0", "1", "2", "u", "x", "o"}
 WORDS_AS_CLASSES = ("None", "none", "NONE")
@@ -146,40 +147,17 @@ def source_columns(found: Attributes, table: pd.DataFrame, split: str | None) ->
     }
 
 
-def target_column(table: pd.DataFrame, candidates: list[str], questions: Questions, default: str) -> str:
-    """The column to predict: the one the user named, the one whose name says so, or the default, asked for.
-
-    Raises:
-        DataError: the named one isn't there.
-    """
-    if questions.target is not None:
-        if questions.target not in table.columns:
-            there = [str(c) for c in table.columns]
-            raise DataError(
-                "--target",
-                expected=f"a column of the table: {some(there, 20)}",
-                found=f"{questions.target}{nearest(questions.target, there)}",
-                todo="write the column's name as the table has it",
-            )
-        return questions.target
-    said = [c for c in candidates if names.plain(c) in names.TARGET]
-    if said:
-        return said[0]
-    if len(candidates) == 1:
-        return candidates[0]
-    by_last_word = [c for c in candidates if names.last_word(c) in names.OUTCOME]
-    chosen, why = (by_last_word[-1], "its name says so") if by_last_word else (default, "no name says which")
-    if not by_last_word and default == candidates[-1]:
-        why = "the last column; no name says which"
-    return questions.choose("Which column is to be predicted?", candidates, chosen, why)
-
-
-def target_name(column: str, table: pd.DataFrame) -> str:
-    """What a task calls the target of a column: as the column where that can be, else in small letters with "_".
+def target_name(called: str, table: pd.DataFrame, column: str) -> str:
+    """What a task calls a target: as the data do where that can be, else in small letters with "_".
 
     Never like something that every dataset has, nor like another column, which may be an input.
+
+    Args:
+        called: the column, or the finding that its cells list.
+        table: the table.
+        column: the column.
     """
-    plain = names.plain(column)
+    plain = names.ascii_name(called)
     name = plain if plain[:1].isalpha() else f"target_{plain}".rstrip("_")
     others = {str(other) for other in table.columns} - {column}
     while name in (*DATASET_COLUMNS, "test", "gates") or name in others:
@@ -224,16 +202,18 @@ def labels_of(raw: pd.Series) -> pd.Series:
     told, plain = known_text(raw, WORDS_AS_CLASSES), known_text(raw)
     others = plain.dropna()
     numbers = pd.to_numeric(others, errors="coerce").notna().all()
-    return plain if numbers or others.str.lower().isin(HEALTHY).any() else told
+    return plain if numbers or any(map(means_health, others.unique())) else told
 
 
 def patients_of_rarest(labels: pd.Series, patients: pd.Series, classes: Classes) -> int:
     """How many patients the class has that fewest have."""
-    held = patients.groupby(labels.str.strip()).nunique()
+    held = patients.groupby(classes.of(labels)).nunique()
     return int(held.reindex(classes.names).fillna(0).min())
 
 
 def few_values(column: pd.Series) -> bool:
-    """Whether a column could hold classes: words or whole numbers, 2 to 20 different ones."""
+    """Whether a column could hold classes: words or whole numbers, 2 to 20 different ones, spellings counted once."""
     known = column.dropna()
-    return 2 <= known.nunique() <= MOST_CLASSES and not known.str.fullmatch(r"-?\d+\.\d*[1-9]\d*").any()
+    if known.nunique() > 10 * MOST_CLASSES or known.str.fullmatch(r"-?\d+\.\d*[1-9]\d*").any():
+        return False
+    return 2 <= len(same_form(known.unique())) <= MOST_CLASSES

@@ -12,21 +12,17 @@ import pandas as pd
 from components.lib.kinds._dicom import is_dicom
 from components.lib.readers._dicom_headers import Header, headers
 from components.lib.readers._tables import SPLIT_NAMES, known_text
-from pipelines.look import names
 from pipelines.look.beside import read_beside
 from pipelines.look.choices import classes_from, is_split, made_split
 from pipelines.look.columns import (
     attributes,
-    classes_of,
-    few_values,
     mapped,
     source_columns,
-    target_column,
-    target_name,
 )
 from pipelines.look.findings import Draft, Questions, counted, refused
 from pipelines.look.pictures import picture_draft, seen
 from pipelines.look.sources import Files
+from pipelines.look.targets import choose_target
 
 HEAD = 2048
 KEYS = {
@@ -137,18 +133,9 @@ def _with_index(
     name, raw, column, key = index
     table, where = raw.apply(known_text), files.place / name
     found = attributes(table, questions, [column])
-    free = [
-        str(c) for c in table.columns if c not in {column, *found.taken} and few_values(table[c])
-        and names.plain(c) not in names.PERSON
-    ]  # fmt: skip
-    if not free and questions.target is None:
-        raise refused(
-            where, expected="a column with 2 to 20 classes", found=", ".join(map(str, table.columns)),
-            todo="add the target's column, or name it: --target COLUMN",
-        )  # fmt: skip
-    target = target_column(table, free, questions, free[0] if free else "")
-    called = target_name(target, table)
-    classes = classes_of(raw[target], questions, where, target)
+    chosen = choose_target(raw, table, {column, *found.taken}, questions, where, "classes")
+    target, called = chosen.column, chosen.name(table)
+    classes = chosen.classes(raw[target], questions, where)
     given = found.given(table)
     columns: dict[str, Any] = {"key": column} if column != key else {}
     columns |= source_columns(found, table, found.columns["split"] if given else None) | mapped(called, target)

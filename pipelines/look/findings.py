@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,11 +47,17 @@ class Questions:
         ask: whether somebody is there to answer.
         target: the column to predict, where the user named it.
         assumed: sentences, one an answer that nobody gave.
+        data: what was named, as the user wrote it.
     """
 
     ask: bool = False
     target: str | None = None
     assumed: list[str] = field(default_factory=list)
+    data: str = "DATA"
+
+    def command(self, target: str) -> str:
+        """What to type so that this target is taken."""
+        return f"python -m pipelines.new {shlex.quote(self.data)} --target {shlex.quote(target)}"
 
     def choose(self, question: str, options: Sequence[str], default: str, why: str) -> str:
         """One of the options.

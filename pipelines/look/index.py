@@ -16,20 +16,18 @@ from pipelines.look.choices import Classes, trained_on
 from pipelines.look.columns import (
     Attributes,
     attributes,
-    classes_of,
     few_values,
     labels_of,
     mapped,
     patients_of_rarest,
     source_columns,
-    target_column,
-    target_name,
 )
 from pipelines.look.findings import Draft, Questions, counted, refused, some
 from pipelines.look.headers import owners
 from pipelines.look.pictures import picture_draft, seen
 from pipelines.look.refusals import boxes, is_boxes
 from pipelines.look.sources import Files
+from pipelines.look.targets import Target, choose_target
 
 SIZES = {"width", "height", "rows", "columns", "channels", "depth", "bytes", "size", "filesize", "file_size"}
 """Names of columns that describe a file, and no patient."""
@@ -54,12 +52,14 @@ def look_at_index(
     where = files.place / name
     _check(where, table, path)
     found = attributes(table, questions, leave=[path])
-    target = _target(raw, table, where, found, path, questions)
+    taken = {path, "mask", *found.taken, *(c for c in table.columns if names.plain(c) in SIZES)}
+    chosen = choose_target(raw, table, taken, questions, where, "files")
+    target = chosen.column
     there = {*files.names}
     files_there = [str(file) for file in table[path].dropna() if file in there]
     what = seen(files, files_there)
-    called = target_name(target, table)
-    classes, told = _kind(raw, table, target, questions, where)
+    called = chosen.name(table)
+    classes, told = _kind(raw, table, chosen, questions, where)
     given = found.given(table)
     known, whose = found.columns["patient"] is not None, owners(files, files_there)
     rows = len(table)
@@ -118,41 +118,16 @@ def _check(where: Place, table: pd.DataFrame, path: str) -> None:
         )
 
 
-def _target(
-    raw: pd.DataFrame, table: pd.DataFrame, where: Place, found: Attributes, path: str, questions: Questions
-) -> str:
-    """The column to predict: classes first, numbers where there are none."""
-    free = [
-        str(c) for c in table.columns
-        if c not in {path, "mask", *found.taken} and names.plain(c) not in SIZES | names.SPLIT | names.PERSON
-    ]  # fmt: skip
-    candidates = [c for c in free if few_values(labels_of(raw[c]))]
-    numbers = [c for c in free if c not in candidates and _numeric(table[c])]
-    if not candidates and not numbers and questions.target is None:
-        raise refused(
-            where,
-            expected="a column with 2 to 20 classes, or of numbers, to predict",
-            found=some([str(c) for c in table.columns], 20),
-            todo="add the target's column, or name it: --target COLUMN",
-        )
-    options = candidates or numbers
-    return target_column(table, options, questions, options[0] if options else "")
-
-
-def _numeric(column: pd.Series) -> bool:
-    known = column.dropna()
-    return known.nunique() > 2 and bool(pd.to_numeric(known, errors="coerce").notna().all())
-
-
 def _kind(
-    raw: pd.DataFrame, table: pd.DataFrame, target: str, questions: Questions, where: Place
+    raw: pd.DataFrame, table: pd.DataFrame, chosen: Target, questions: Questions, where: Place
 ) -> tuple[Classes | None, list[str]]:
     """Classes, none for a number; and sentences about it."""
-    if few_values(labels_of(raw[target])) or not _numeric(table[target]):
-        classes = classes_of(raw[target], questions, where, target)
+    column = chosen.column
+    numbers = pd.to_numeric(table[column].dropna(), errors="coerce")
+    if chosen.several or few_values(labels_of(raw[column])) or numbers.nunique() <= 2 or numbers.isna().any():
+        classes = chosen.classes(raw[column], questions, where)
         return classes, classes.found
-    numbers = pd.to_numeric(table[target].dropna())
-    return None, [f"{target!r} is a number: {numbers.min():g} to {numbers.max():g}"]
+    return None, [f"{column!r} is a number: {numbers.min():g} to {numbers.max():g}"]
 
 
 def _notes(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 from components.lib.errors import DataError
 from components.lib.readers.npz import read_array, splits_of
-from pipelines.look.choices import Classes, kept_split, trained_on, training
+from pipelines.look.choices import kept_split, numbered_classes, trained_on, training
 from pipelines.look.findings import Draft, Questions, counted, refused
 from pipelines.look.pictures import image_input
 from pipelines.look.refusals import volumes
@@ -46,21 +47,20 @@ def look_at_archive(data: Path, questions: Questions) -> Draft:
             found=f"{several}: several findings at once, which are not read yet",
             todo="write one .npz for each finding, its labels (N, 1)",
         )
-    count = int(max(array.max(initial=0) for array in labels.values())) + 1
-    if count < 2:
+    counts = Counter(int(label) for array in labels.values() for label in array.reshape(-1).tolist())
+    if len(counts) < 2:
         raise DataError(
             f"{data}, labels",
             expected="labels of at least two classes",
-            found="1: class_0",
+            found=counted(len(counts), "class", "classes"),
             todo="use a MedMNIST archive, or a folder of pictures",
         )
-    known = next((c for n, c in MEDMNIST_CLASSES.items() if n in data.stem.lower() and len(c) == count), None)
-    classes = Classes(known or [f"class_{i}" for i in range(count)])
+    classes, codes = numbered_classes(counts, questions, _documented(data.stem, len(counts)))
     sizes = " / ".join(str(len(array)) for array in labels.values())
     found = [
         f"a MedMNIST archive: {sizes} pictures of {shape[1]}×{shape[2]} for {' / '.join(splits.values())}, "
         "its splits kept" + ("" if "val" in splits else "; it has no validation, which is made from train"),
-        f"{count} classes: {', '.join(classes.names)}" + ("" if known else " (the archive has no names for them)"),
+        *classes.found,
         "no patient ids: overlap between splits can't be excluded",
     ]
     channels = 3 if len(shape) == 4 and shape[3] == 3 else 1
@@ -74,16 +74,15 @@ def look_at_archive(data: Path, questions: Questions) -> Draft:
         "inputs.image.size": "as the archive has them"
         if size == shape[1:3]
         else f"the archive has {shape[1]}×{shape[2]}",
-        "targets.finding.classes": "in the order of the labels 0, 1, …"
-        + ("" if known else "; rename them, in this order"),
+        "targets.finding.classes": classes.why,
         "split.by": "no patient ids",
         "split.method": "the archive's own splits" if "val" in splits else why_split,
         **why_train,
     }
     values = {
-        "source": {"reader": "npz", "path": str(data.resolve())},
+        "source": {"reader": "npz", "path": str(data.resolve()), **codes},
         "inputs": inputs["inputs"],
-        "targets": {"finding": {"kind": classes.kind, "classes": classes.names}},
+        "targets": {"finding": classes.target},
         "split": split,
         "augment": inputs["augment"],
         "train": settings,
@@ -91,6 +90,11 @@ def look_at_archive(data: Path, questions: Questions) -> Draft:
     if size != shape[1:3]:
         found.append(f"pictures are brought to {size[0]}×{size[1]}")
     return Draft(values, found, why)
+
+
+def _documented(name: str, count: int) -> list[str] | None:
+    """The names of the classes, of a set that MedMNIST documents here."""
+    return next((c for known, c in MEDMNIST_CLASSES.items() if known in name.lower() and len(c) == count), None)
 
 
 def is_medmnist(data: Path) -> bool:

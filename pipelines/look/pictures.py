@@ -198,7 +198,7 @@ def picture_draft(
     values = {
         "source": source,
         "inputs": sections["inputs"],
-        "targets": {name: {"kind": classes.kind, "classes": classes.names} if classes else {"kind": "regression"}},
+        "targets": {name: classes.target if classes else {"kind": "regression"}},
         "split": rules,
         "augment": sections["augment"],
         "train": settings,

@@ -11,23 +11,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.lib.readers._tables import known_text, read_csv
-from pipelines.look import names
 from pipelines.look.cells import Inputs, inputs_of, share_of_numbers
 from pipelines.look.choices import Classes, kept_split, made_split, training
 from pipelines.look.columns import (
     Attributes,
     attributes,
-    classes_of,
     few_values,
     labels_of,
     mapped,
     patients_of_rarest,
     source_columns,
-    target_column,
-    target_name,
 )
 from pipelines.look.findings import Draft, Questions, counted, refused, some
 from pipelines.look.refusals import boxes, is_boxes, refuse_series
+from pipelines.look.targets import Target, choose_target
 
 SEPARATORS = ",;\t|"
 
@@ -119,8 +116,12 @@ def look_at_table(path: Path, questions: Questions, raw: Path | None = None) -> 
     if is_boxes(table):
         raise boxes(path, f"a table of {len(table):,} boxes")
     found = attributes(table, questions)
-    target = _target(table, path, found, questions)
-    classes = classes_of(text[target], questions, path, target) if few_values(labels_of(text[target])) else None
+    chosen = _target(text, table, path, found, questions)
+    target = chosen.column
+    classes = None
+    if chosen.several or few_values(labels_of(text[target])):
+        classes = chosen.classes(text[target], questions, path)
+        table[target] = classes.of(labels_of(text[target]))
     known = table[target].notna()
     inputs = inputs_of(table[known], target, found, strange, questions)
     if not inputs.numbers and not inputs.categories:
@@ -130,7 +131,7 @@ def look_at_table(path: Path, questions: Questions, raw: Path | None = None) -> 
             found="; ".join(f"{column}: {why}" for column, why in inputs.left_out.items()) or "none but the target",
             todo="add columns of numbers or categories",
         )
-    return _draft(path, separator, table, found, (target, classes), inputs, raw)
+    return _draft(path, separator, table, found, (chosen, classes), inputs, raw)
 
 
 def _refuse_nameless(path: Path, table: pd.DataFrame) -> None:
@@ -145,37 +146,29 @@ def _refuse_nameless(path: Path, table: pd.DataFrame) -> None:
         )
 
 
-def _target(table: pd.DataFrame, path: Path, found: Attributes, questions: Questions) -> str:
+def _target(
+    text: pd.DataFrame, table: pd.DataFrame, path: Path, found: Attributes, questions: Questions
+) -> Target:  # fmt: skip
     taken = {found.columns["patient"], found.columns["split"], found.columns["site"]}
-    candidates = [
-        str(c) for c in table.columns
-        if c not in taken and names.plain(c) not in names.PERSON
-        and (few_values(table[c]) or (table[c].nunique() > 1 and share_of_numbers(table[c]) == 1))
-    ]  # fmt: skip
-    if not candidates and questions.target is None:
-        raise refused(
-            path,
-            expected="a column with 2 to 20 classes, or of numbers, to predict",
-            found=some([str(c) for c in table.columns], 20),
-            todo="add the target's column, or name it: --target COLUMN",
-        )
-    target = target_column(table, candidates, questions, candidates[-1] if candidates else "")
-    if not few_values(table[target]) and share_of_numbers(table[target]) < 1:
+    chosen = choose_target(text, table, taken, questions, path, "rows")
+    target = chosen.column
+    if chosen.several is None and not few_values(labels_of(text[target])) and share_of_numbers(table[target]) < 1:
         raise refused(
             path,
             expected=f"2 to 20 classes, or numbers alone, in column {target!r}",
             found=f"{counted(table[target].nunique(), 'different word')}",
             todo="correct the column, or name another one: --target COLUMN",
         )
-    return target
+    return chosen
 
 
 def _draft(
-    path: Path, separator: str, table: pd.DataFrame, found: Attributes, target: tuple[str, Classes | None],
+    path: Path, separator: str, table: pd.DataFrame, found: Attributes, target: tuple[Target, Classes | None],
     inputs: Inputs, raw: Path | None,
 ) -> Draft:  # fmt: skip
-    name, classes = target
-    column, patient, called = table[name], found.columns["patient"], target_name(name, table)
+    chosen, classes = target
+    name, called = chosen.column, chosen.name(table)
+    column, patient = table[name], found.columns["patient"]
     given = found.given(table)
     source: dict[str, Any] = {"reader": "table", "path": str((raw or path).resolve())}
     if raw:
@@ -208,7 +201,7 @@ def _draft(
 
 def _target_values(column: pd.Series, classes: Classes | None) -> dict[str, Any]:
     if classes is not None:
-        return {"kind": classes.kind, "classes": classes.names}
+        return classes.target
     lowest = pd.to_numeric(column.dropna()).min()
     return {"kind": "regression", **({"minimum": 0} if lowest >= 0 else {})}
 

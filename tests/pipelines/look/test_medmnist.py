@@ -30,7 +30,7 @@ def test_an_archive(tmp_path: Path) -> None:
     assert draft.values["split"] == {"by": "patient", "unknown_patients": "accept", "method": "given"}
     assert draft.found[:3] == [
         "a MedMNIST archive: 6 / 3 / 4 pictures of 28×28 for train / validation / test, its splits kept",
-        "2 classes: normal, pneumonia",
+        "2 classes: normal (7), pneumonia (6)",
         "no patient ids: overlap between splits can't be excluded",
     ]
     assert sum(cleaned(tmp_path / "pneumoniamnist.npz", tmp_path / "work").info.counts.values()) == 13
@@ -55,7 +55,7 @@ def test_an_archive_in_colour_without_class_names(tmp_path: Path) -> None:
     draft = look(archive(tmp_path / "blood.npz", classes=3, shape=(20, 30, 3)))
     assert draft.values["inputs"]["image"] == {"kind": "image", "size": [20, 30], "channels": 3}
     assert draft.values["targets"]["finding"] == {"kind": "multiclass", "classes": ["class_0", "class_1", "class_2"]}
-    assert "3 classes: class_0, class_1, class_2 (the archive has no names for them)" in draft.found
+    assert "3 classes: class_0 (5), class_1 (4), class_2 (4) (the data have no names for them)" in draft.found
 
 
 def test_large_pictures_are_made_smaller(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_large_pictures_are_made_smaller(tmp_path: Path) -> None:
         ({"train_images": np.zeros((6, 8, 8, 8), np.uint8)}, "(6, 8, 8, 8): volumes, which can't be trained on yet"),
         ({"train_labels": np.zeros((6, 14), int)}, "14: several findings at once"),
         ({"test_labels": np.array([None, {}], dtype=object)}, "allow_pickle=False"),
-        ({f"{split}_labels": np.zeros(3, int) for split in ("train", "val", "test")}, "1: class_0"),
+        ({f"{split}_labels": np.zeros(3, int) for split in ("train", "val", "test")}, "1 class"),
     ],
 )
 def test_an_archive_that_is_no_task(tmp_path: Path, changes: Any, found: str) -> None:
