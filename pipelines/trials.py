@@ -39,7 +39,7 @@ class Trials:
             "task": spec.model_dump(mode="json", include={"inputs", "targets", "augment", "train"}),
             "space": {key: place.model_dump() for key, place in space.items()}, "seed": spec.tune.seed,
         }  # fmt: skip
-        text = json.dumps(whole, sort_keys=True, default=str)
+        text = json.dumps(whole, default=str)  # in order: columns of a table in another order are another task
         self.name = f"{spec.task}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
         self.folder = folder / self.name
         self.folder.mkdir(exist_ok=True)

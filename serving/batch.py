@@ -22,7 +22,7 @@ import typer
 from components.lib.answers import fitted_thresholds, threshold_problem
 from components.lib.cli import run
 from components.lib.errors import DataError, ModelError
-from components.lib.model_dir import Model, ModelInfo
+from components.lib.model_dir import AGAIN, Model, ModelInfo
 from components.lib.output import collecting
 from components.lib.parallel import each_part, threads_per_part
 from serving.batch_data import FILE, Data, Stock
@@ -166,7 +166,9 @@ def _model(address: str, folder: Path) -> tuple[Model, str | None]:
     try:
         return Model(path), name
     except ModelError as error:
-        todo = "use the checkout that registered it, or register it again from this one: dvc repro"
+        # Of a model that can't be right, the checkout that registered it would give no better predictions.
+        there = "use the checkout that registered it, or register it again from this one: dvc repro"
+        todo = error.todo if error.todo == AGAIN else there
         raise ModelError(f"{PREFIX}{name}", expected=error.expected, found=error.found, todo=todo) from None
 
 

@@ -72,8 +72,8 @@ def evaluated(
     layout = Table(kind="table", numbers=names)
     table = _samples(kind.column(pd.Series(list(truth), dtype=object, name=TARGET)), patients, columns)
     data = _dataset(folder / "data", layout, table, logits, synthetic=synthetic)
-    fitted_input = {"numbers": {name: {"mean": 0.0, "deviation": scale, "missing": False} for name in names},
-                    "categories": {}}  # fmt: skip
+    fitted_input = {"numbers": [{"name": name, "mean": 0.0, "deviation": scale, "missing": False} for name in names],
+                    "categories": []}  # fmt: skip
     encoded, known = kind.encode(table[TARGET])
     scaling = {"temperature": temperature} if kind.class_names else {"mean": 0.0, "deviation": 1.0}
     rows = known if known.any() else np.full(len(known), True)  # a model has a decision, whatever test knows
@@ -126,7 +126,7 @@ def _dataset(path: Path, rows: Table, table: pd.DataFrame, logits: NDArray[np.fl
     writer.write_part(0, pd.concat(frames, ignore_index=True), {"rows": np.concatenate([array] * 3)})
     writer.finish(
         task="looked_at", step="clean", parts=1, synthetic=synthetic, key_fingerprint=None, lineage={},
-        arrays={"rows": ArrayInfo(shape=rows.shape, dtype=rows.dtype, kind="table")}, targets={TARGET: {}},
+        arrays={"rows": ArrayInfo.of(rows)}, targets={TARGET: {}},
     )  # fmt: skip
     return Dataset(path)
 

@@ -12,6 +12,7 @@ from workspaces import Workspace
 from pipelines.steps import PHANTOM, STEPS
 
 CHARTS = ("predicted", "residuals", "quantiles", "errors")
+COLUMNS = ["age", "bmi", "blood_pressure", "glucose", "sex"]
 METRICS = ("mae", "rmse", "r2", "bias", "coverage", "interval_width")
 
 
@@ -34,7 +35,12 @@ def test_every_row_is_accounted_for(tiny_table: Workspace) -> None:
     rows = pd.read_csv(tiny_table.path / "data/raw/diabetes.csv")
     info = json.loads((tiny_table.path / "data/cleaned/dataset.json").read_text(encoding="utf-8"))
     assert sum(info["counts"].values()) == len(rows)
-    assert info["arrays"]["record"] == {"shape": [], "dtype": "<f8,<f8,<f8,<f8,<U64", "kind": "table"}
+    assert info["arrays"]["record"] == {
+        "shape": [],
+        "dtype": "<f8,<f8,<f8,<f8,<U64",
+        "kind": "table",
+        "columns": COLUMNS,
+    }
     assert info["synthetic"] is False
 
 

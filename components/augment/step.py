@@ -27,9 +27,11 @@ def augment(dataset: Path, out: Path, spec: TaskSpec) -> None:
         spec: the task.
 
     Raises:
+        DataError: the dataset was cleaned with other inputs, or with their columns in another order.
         GateError: the copies fail their suite; the page `<out>.failed.html` shows why.
     """
     cleaned = Dataset(dataset)
+    cleaned.require(spec.inputs)
     info = cleaned.info
     policies = {name: spec.policy(name).model_dump(mode="json") for name in spec.inputs}
     work = {"dataset": info.digest, "policies": policies, "offline": spec.augment.offline.model_dump(mode="json")}

@@ -97,7 +97,7 @@ def clean(raw: Place, dataset: Path, private: Path, out: Path, spec: TaskSpec) -
         each_part(partial(clean_part, job), pieces, title="cleaning", total=len(left), shared=shared)
         _opener.cache_clear()
         writer.sweep()
-        arrays = {n: ArrayInfo(shape=k.shape, dtype=k.dtype, kind=k.kind) for n, k in spec.inputs.items()}
+        arrays = {name: ArrayInfo.of(kind) for name, kind in spec.inputs.items()}
         info = ingested.info
         writer.finish(
             task=spec.task, step="clean", parts=len(ingested.parts), arrays=arrays, synthetic=info.synthetic,

@@ -22,13 +22,14 @@ from components.evaluate.findings import Findings, find
 from components.evaluate.gates import told
 from components.evaluate.ledger import line, open_test
 from components.evaluate.part import Evaluated
-from components.evaluate.results import measure, require_arrays
+from components.evaluate.results import measure
 from components.evaluate.writing import verdict, write, write_json
 from components.lib.dataset import SPLITS, Dataset
 from components.lib.errors import DataError, ModelError
 from components.lib.kinds import Array
 from components.lib.model_dir import Model
 from components.lib.output import output
+from components.lib.positions import apart, reordered
 from components.lib.registry import fetch
 from components.lib.spec import TaskSpec, load_spec
 from components.lib.tracking import Run, client, new_run
@@ -149,7 +150,10 @@ def opened(model: str, folder: Path) -> tuple[Model, str]:
     """The model, downloaded into a folder where it is a registered version; and what it is called."""
     if model.startswith(PREFIX):
         path, name = fetch(model, folder)
-        return Model(path), name
+        try:
+            return Model(path), name
+        except ModelError as error:  # the file is in a temporary folder, which nobody knows
+            raise ModelError(f"{PREFIX}{name}", expected=error.expected, found=error.found, todo=error.todo) from None
     found = Model(Path(model))
     return found, f"{found.info.task}, {found.digest[:12]}"
 
@@ -209,15 +213,16 @@ def _refuse_others(network: Model, name: str, dataset: Dataset, spec: TaskSpec) 
     """Refuse data whose task has other inputs or targets than the model, or that were cleaned otherwise."""
     info = network.info
     for what, own, theirs in (("inputs", info.inputs, spec.inputs), ("targets", info.targets, spec.targets)):
-        if own != theirs:
-            apart = sorted(each for each in {*own, *theirs} if own.get(each) != theirs.get(each))
+        if others := apart(own, theirs):
+            told = ", ".join(f"{what}.{each}" for each in others)
+            again = "--force clean" if reordered(own, theirs) else "clean"
             raise ModelError(
                 f"the task file of {dataset.path}",
-                expected=f"the {what} of {name}, setting by setting",
-                found=f"others: {', '.join(f'{what}.{each}' for each in apart)}",
-                todo=f"write the {what} into that task file as the model has them, and clean again: dvc repro clean",
+                expected=f"the {what} of {name}, setting by setting and in their order",
+                found=f"the same in another order: {told}" if reordered(own, theirs) else f"others: {told}",
+                todo=f"write the {what} into that task file as the model has them, and clean again: dvc repro {again}",
             )
-    require_arrays(dataset, info)
+    dataset.require(info.inputs)
 
 
 def _samples(network: Model, dataset: Dataset, spec: TaskSpec, split: Which) -> tuple[pd.DataFrame, dict[str, Array]]:

@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.lib.dataset import Dataset
 from components.lib.errors import DataError, ModelError
 from components.lib.gate_names import BY_PATIENT, WITHOUT, WORST
 from components.lib.kinds import Array, Chart, TargetKind
-from components.lib.model_dir import Model, ModelInfo, TargetFigures
+from components.lib.model_dir import Model, TargetFigures
 from components.lib.numbers import number
 from components.lib.statistics import Estimate
 
@@ -51,23 +50,6 @@ class Result:
     def patients_of(self, rows: NDArray[Any]) -> NDArray[np.intp] | None:
         """The patients of some samples, chosen by position or mask; None: nobody has several."""
         return None if self.patients is None else self.patients[rows]
-
-
-def require_arrays(data: Dataset, info: ModelInfo) -> None:
-    """Refuse cleaned data of another form than the model takes.
-
-    Raises:
-        DataError: an array is missing, or has another shape or type.
-    """
-    for name, kind in info.inputs.items():
-        found = data.info.arrays.get(name)
-        if found is None or (found.shape, found.dtype) != (kind.shape, kind.dtype):
-            raise DataError(
-                str(data.path),
-                expected=f"array {name} {kind.shape} {kind.dtype}, as the model takes it",
-                found="no such array" if found is None else f"{found.shape} {found.dtype}",
-                todo="clean again with this task file: dvc repro clean",
-            )
 
 
 def measure(model: Model, samples: pd.DataFrame, arrays: Mapping[str, Array]) -> tuple[Result, ...]:

@@ -11,13 +11,14 @@ from components.evaluate.findings import Findings, find
 from components.evaluate.gates import told
 from components.evaluate.ledger import line, open_test
 from components.evaluate.part import Evaluated
-from components.evaluate.results import measure, require_arrays
+from components.evaluate.results import measure
 from components.evaluate.writing import verdict, write, write_json
 from components.lib.dataset import Dataset
 from components.lib.errors import DataError, ModelError
 from components.lib.kinds import Array
 from components.lib.model_dir import Model
 from components.lib.output import output
+from components.lib.positions import apart, reordered
 from components.lib.spec import TaskSpec
 from components.lib.tracking import Run, run_of
 
@@ -59,14 +60,18 @@ def evaluate(dataset: Path, model: Path, out: Path, spec: TaskSpec) -> None:
 def _test_samples(data: Dataset, network: Model, spec: TaskSpec) -> tuple[pd.DataFrame, dict[str, Array]]:
     """Table and arrays of the test split, after a look at whether dataset, model and task belong together."""
     info = network.info
-    if info.inputs != spec.inputs or info.targets != spec.targets:
-        raise ModelError(
-            str(network.path),
-            expected="the inputs and targets of the task file",
-            found="a model of others",
-            todo="train again: dvc repro train",
-        )
-    require_arrays(data, info)
+    for what, own, wanted in (("inputs", info.inputs, spec.inputs), ("targets", info.targets, spec.targets)):
+        if others := apart(own, wanted):
+            told = ", ".join(f"{what}.{each}" for each in others)
+            moved = reordered(own, wanted)
+            raise ModelError(
+                str(network.path),
+                expected=f"the {what} of the task file, setting by setting and in their order",
+                found=f"the same in another order: {told}" if moved else f"a model of others: {told}",
+                # DVC compares mappings without their order, so that it sees no reason to train by itself.
+                todo="train again: " + ("dvc repro --force" if moved else "dvc repro train"),
+            )
+    data.require(info.inputs)
     samples, arrays = data.select("test", list(info.inputs))
     if samples.empty:
         raise DataError(

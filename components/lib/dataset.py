@@ -26,10 +26,10 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from components.lib.errors import DataError
-from components.lib.kinds.base import Array
+from components.lib.kinds.base import Array, InputKind
 from components.lib.settings import Settings
 
-FORMAT: Literal[1] = 1
+FORMAT: Literal[2] = 2
 WRITE_AGAIN = "run the step that writes it again: dvc repro"
 SPLITS = ("train", "validation", "test")
 REJECTED_COLUMNS = ("sample_id", "split", "reason", "place")
@@ -41,12 +41,19 @@ class ArrayInfo(Settings):
     shape: tuple[int, ...]
     dtype: str
     kind: str
+    columns: tuple[str, ...] = ()
+    """Names of what the array knows by position alone, in order: fields of a row, leads; empty: nothing has a name."""
+
+    @classmethod
+    def of(cls, kind: InputKind) -> ArrayInfo:
+        """Of the arrays that clean writes for an input of this kind."""
+        return cls(shape=kind.shape, dtype=kind.dtype, kind=kind.kind, columns=kind.columns)
 
 
 class DatasetInfo(Settings):
     """What dataset.json holds."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     task: str
     step: str
     """The step that wrote it."""
@@ -128,6 +135,31 @@ class Dataset:
             raise DataError(
                 str(path), expected=f"{len(self.parts)} parts", found=f"no {', '.join(lost[:5])}", todo=todo
             )
+
+    def require(self, inputs: Mapping[str, InputKind]) -> None:
+        """Refuse to be read as these inputs where the arrays were cleaned in another form, or in another order.
+
+        Raises:
+            DataError: an array is missing, has another shape or type, or other columns, or the same in another order.
+        """
+        for name, kind in inputs.items():
+            found, wanted = self.info.arrays.get(name), ArrayInfo.of(kind)
+            if found is None or (found.shape, found.dtype) != (wanted.shape, wanted.dtype):
+                raise DataError(
+                    str(self.path),
+                    expected=f"array {name} {wanted.shape} {wanted.dtype}, as inputs.{name} has it",
+                    found="no such array" if found is None else f"{found.shape} {found.dtype}",
+                    todo="clean again with this task file: dvc repro clean",
+                )
+            if found.columns != wanted.columns:
+                raise DataError(
+                    str(self.path),
+                    expected=f"the columns of inputs.{name}, in their order: {', '.join(wanted.columns)}",
+                    found=_columns_apart(found.columns, wanted.columns),
+                    # DVC compares mappings without their order, so that it sees no reason to clean again by itself.
+                    todo="clean again with this task file: dvc repro --force clean, then dvc repro; or put the columns "
+                    "of the task file back into the order of the dataset",
+                )
 
     def samples(self) -> pd.DataFrame:
         """The tables of all parts, one after the other."""
@@ -223,7 +255,7 @@ class DatasetWriter:
             lineage=dict(sorted(lineage.items())),
             digest=_digest(self.path),
         )
-        text = json.dumps(info.model_dump(), indent=2, sort_keys=True) + "\n"
+        text = json.dumps(info.model_dump(), indent=2) + "\n"
         (self.path / "dataset.json").write_text(text, encoding="utf-8")
         return info
 
@@ -280,6 +312,15 @@ def read_rows(file: Path, columns: list[str], rows: Iterable[int]) -> Iterator[p
                 held = held.slice(count)
     except (OSError, ValueError) as error:  # Arrow's own errors are of these two
         raise _unreadable(file, error) from None
+
+
+def _columns_apart(found: tuple[str, ...], wanted: tuple[str, ...]) -> str:
+    """In what the columns of an array differ from those that are wanted."""
+    if sorted(found) == sorted(wanted):
+        return f"the same in another order: {', '.join(found)}"
+    lost, more = [name for name in wanted if name not in found], [name for name in found if name not in wanted]
+    told = [f"without {', '.join(lost)}" if lost else "", f"with {', '.join(more)}" if more else ""]
+    return "others: " + " and ".join(filter(None, told))
 
 
 def empty_samples() -> pd.DataFrame:

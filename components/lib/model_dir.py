@@ -2,7 +2,8 @@
 
     model.onnx   float32, or int8 between first and last layer; named inputs and outputs; temperature, scale and
                  class-activation maps inside the graph
-    model.json   inputs, targets, classes, fitted figures, decisions, reference statistics, explain method
+    model.json   inputs, targets, classes, fitted figures, decisions, reference statistics, explain method; what is
+                 known by position is a list
     curves.csv   one row an epoch; of several nets one a net and epoch, the one that was taught by them last
     out_of_fold.parquet   with cross-validation: what nets said of the fold they didn't learn from. It stays on this
                           machine: nothing logs or registers it
@@ -28,15 +29,18 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from components.lib.errors import ModelError
-from components.lib.kinds import AnyInput, AnyTarget, Array
+from components.lib.kinds import INPUT_KINDS, TARGET_KINDS, AnyInput, AnyTarget, Array
 from components.lib.kinds.base import Explained
+from components.lib.model_format import of_format_2
 from components.lib.outside import Outside
+from components.lib.positions import by_name, listed
 from components.lib.settings import Settings
 
-FORMAT: Literal[2] = 2
+FORMAT: Literal[3] = 3
 OUT_OF_FOLD = "out_of_fold.parquet"
 FULL = "full.onnx"
 TODO = "run the train step again: dvc repro train"
+AGAIN = "train it again with this version of medpipe: dvc repro --force train"
 MOST_LOST = 0.005
 """Of a target's score on validation: a smaller model that loses more isn't served."""
 How = Literal["distil", "int8", "distil_int8"]
@@ -122,7 +126,7 @@ class Smaller(Settings):
 class ModelInfo(Settings):
     """What model.json holds."""
 
-    format: Literal[2] = FORMAT
+    format: Literal[3] = FORMAT
     task: str
     architecture: str
     inputs: dict[str, AnyInput]
@@ -174,18 +178,11 @@ class Model:
 
     def __init__(self, path: Path, *, threads: int = 0) -> None:
         try:
-            self.info = ModelInfo.model_validate_json((path / "model.json").read_bytes())
+            self.info = read_model_json(path / "model.json")
             graph = (path / "model.onnx").read_bytes()
         except FileNotFoundError as error:
             raise ModelError(
                 str(path), expected="model.json and model.onnx", found=f"no {Path(error.filename).name}", todo=TODO
-            ) from None
-        except ValidationError as error:
-            raise ModelError(
-                str(path / "model.json"),
-                expected=f"format {FORMAT} of medpipe's model.json",
-                found=error.errors()[0]["msg"],
-                todo=TODO,
             ) from None
         self._require_decisions(path / "model.json")
         _require_digest(path / "model.onnx", graph, self.info.digest)
@@ -279,11 +276,36 @@ def _require_digest(file: Path, graph: bytes, digest: str) -> None:
 
 
 def write_model_json(path: Path, info: ModelInfo) -> None:
-    """Write model.json, keys sorted; `members` and `smaller` only where there are some, so that the model of one net
-    has the bytes it always had."""
+    """Write model.json, inputs and targets as lists; `members` and `smaller` only where there are some."""
     empty = {name for name in ("members", "smaller") if not getattr(info, name)}
-    text = json.dumps(info.model_dump(exclude=empty), indent=2, sort_keys=True) + "\n"
-    (path / "model.json").write_text(text, encoding="utf-8")
+    values = info.model_dump(exclude=empty) | {"inputs": listed(info.inputs), "targets": listed(info.targets)}
+    (path / "model.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+def read_model_json(file: Path) -> ModelInfo:
+    """What `write_model_json` wrote.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ModelError: it is of another format, or of an earlier one whose order of columns can't be known.
+    """
+    content, expected = file.read_bytes(), f"format {FORMAT} of medpipe's model.json"
+    try:
+        values = json.loads(content)
+        if not isinstance(values, dict):
+            raise ValueError("no object")
+        if values.get("format") == 2:
+            reason = of_format_2(values)
+            if reason:
+                raise ModelError(str(file), expected=expected, found=f"format 2, {reason}", todo=AGAIN)
+        elif values.get("format") == FORMAT:
+            values["inputs"] = by_name(values.get("inputs"), INPUT_KINDS)
+            values["targets"] = by_name(values.get("targets"), TARGET_KINDS)
+        return ModelInfo.model_validate_json(json.dumps(values))
+    except ValidationError as error:
+        raise ModelError(str(file), expected=expected, found=error.errors()[0]["msg"], todo=TODO) from None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError(str(file), expected=expected, found=str(error)[:160], todo=TODO) from None
 
 
 def model_digest(path: Path) -> str:

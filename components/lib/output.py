@@ -73,7 +73,8 @@ def collecting(partial: Path, out: Path) -> Iterator[None]:
 
 def partial_of(out: Path, work: Mapping[str, object]) -> Path:
     """Where the work for an output collects."""
-    text = json.dumps({"work": work, "code": code_digest()}, sort_keys=True, default=str)
+    # Keys stay in their order: columns of a table in another order are other work.
+    text = json.dumps({"work": work, "code": code_digest()}, default=str)
     return out.parent / f".{out.name}.partial-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 

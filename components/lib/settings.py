@@ -7,8 +7,8 @@ import importlib
 import inspect
 import operator
 import pkgutil
-from collections.abc import Iterable
-from typing import Annotated, Any
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -20,6 +20,9 @@ class Settings(BaseModel):
     """Strict, frozen settings: an unknown key or a wrong type is an error, never a guess."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+    by_position: ClassVar[Mapping[str, str]] = {}
+    """Fields that are mappings whose order counts, to what their values are called where `lib.positions` lists them."""
 
 
 def wrong(key: str, expected: str, found: str) -> PydanticCustomError:

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from components.lib.errors import ModelError
-from components.lib.model_dir import ModelInfo
+from components.lib.model_dir import ModelInfo, read_model_json
 from components.lib.spec import TaskSpec
 
 
@@ -57,7 +57,7 @@ def assemble_under_tensorflow(dataset: Path, augmented: Path, partial: Path, spe
             found=f"it ended with status {done.returncode}; what it said stands above",
             todo="mend what it names and run the same command again: trained nets are kept",
         )
-    return ModelInfo.model_validate_json((partial / "model.json").read_bytes())
+    return read_model_json(partial / "model.json")
 
 
 def main() -> None:

@@ -162,13 +162,15 @@ class Development:
         spec: the task.
 
     Raises:
-        DataError: a split or fold is empty or has no known target, or the dataset's folds are not those of
-            `train.folds`.
+        DataError: a split or fold is empty or has no known target, the dataset's folds are not those of
+            `train.folds`, or it was cleaned with other inputs, or with their columns in another order.
     """
 
     def __init__(self, cleaned: Dataset, copies: Dataset, spec: TaskSpec) -> None:
         self.spec, self.folds = spec, spec.train.folds
         self.cleaned, self._datasets = cleaned, [cleaned, copies]
+        for dataset in self._datasets:
+            dataset.require(spec.inputs)
         self.splits = ("train", "validation") if self.folds else ("train",)
         """Those that are learnt from."""
         if self.folds:

@@ -69,12 +69,13 @@ def test_a_case_whose_file_is_gone_is_named_by_its_sample(tiny: Workspace, tmp_p
 def test_a_row_that_a_server_refuses_is_no_case(tiny_table: Workspace) -> None:
     info = Model(tiny_table.path / "data/model").info
     (name,) = info.inputs
-    fitted = {**info.fitted_inputs[name], "categories": {"sex": ["1"]}}
+    fitted = {**info.fitted_inputs[name], "categories": [{"name": "sex", "known": ["1"]}]}
     known = info.model_copy(update={"fitted_inputs": {name: fitted}})
     chosen = cases(tiny_table, 1000, info=known)
     assert {sent(body)["sex"] for body in chosen.bodies} == {"1"}
     assert len(chosen.sample_ids) < len(cases(tiny_table, 1000).sample_ids)
-    nobody = info.model_copy(update={"fitted_inputs": {name: {**fitted, "categories": {"sex": []}}}})
+    none_known = {**fitted, "categories": [{"name": "sex", "known": []}]}
+    nobody = info.model_copy(update={"fitted_inputs": {name: none_known}})
     with pytest.raises(DataError, match=r"none of \d+"):
         cases(tiny_table, 3, info=nobody)
 

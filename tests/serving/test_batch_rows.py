@@ -242,11 +242,11 @@ def test_a_model_directory_of_another_format_ends_with_status_1(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(model.path, tmp_path / "model")
-    text = (tmp_path / "model/model.json").read_text(encoding="utf-8").replace('"format": 2', '"format": 1')
+    text = (tmp_path / "model/model.json").read_text(encoding="utf-8").replace('"format": 3', '"format": 1')
     (tmp_path / "model/model.json").write_text(text, encoding="utf-8")
     words = ["--model", str(tmp_path / "model"), "--data", os.devnull, "--out", str(tmp_path / "out.parquet")]
     monkeypatch.setattr(sys, "argv", ["batch", *words])
     with pytest.raises(SystemExit) as end:
         program.run(program.main)
     assert end.value.code == 1
-    assert "expected: format 2 of medpipe's model.json" in capsys.readouterr().err
+    assert "expected: format 3 of medpipe's model.json" in capsys.readouterr().err

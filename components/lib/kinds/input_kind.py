@@ -58,6 +58,11 @@ class InputKind(Settings, ABC):
     def dtype(self) -> str:
         """NumPy dtype of a cleaned sample, as text that `np.dtype` takes."""
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of what an array knows by position alone, in order: the fields of a row, the leads of a signal."""
+        return ()
+
     @abstractmethod
     def clean(self, raw: Raw) -> Cleaned:
         """Decode, check and bring one sample to `shape`; the same code in the pipeline and in serving.

@@ -94,6 +94,10 @@ class Signal(InputKind):
         return (round(self.seconds * self.rate), len(self.leads))
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        return self.leads
+
+    @property
     def dtype(self) -> str:
         return "float32"
 

@@ -80,6 +80,7 @@ class Table(InputKind):
     masked_ages: dict[str, Bound | None] = Field(default_factory=dict)
     """Column of ages in years to what stands for a masked one (300, `> 89`, `90+`): some years, or null: unknown."""
 
+    by_position: ClassVar[Mapping[str, str]] = {"categories": "allowed"}
     policy_class: ClassVar[type[Settings]] = TablePolicy
     raw_types: ClassVar[tuple[type, ...]] = (Row,)
     default_model: ClassVar[str] = "mlp"
@@ -170,6 +171,7 @@ class Table(InputKind):
 
     def fit(self, pieces: Iterable[Array]) -> dict[str, Any]:
         """Of each column of numbers mean, deviation, and whether training misses some; of the others the categories.
+        Both are lists in the order of `columns`.
 
         Raises:
             DataError: more than 256 categories in a column, or nothing in any.
@@ -182,11 +184,13 @@ class Table(InputKind):
         missing = moments.known < moments.rows
         figures = zip(self.numbers, moments.mean.tolist(), moments.deviation.tolist(), missing.tolist(), strict=True)
         fitted = {
-            "numbers": {name: {"mean": mean, "deviation": wide, "missing": some} for name, mean, wide, some in figures},
-            "categories": {
-                name: self._categories(name, allowed, count)
+            "numbers": [
+                {"name": name, "mean": mean, "deviation": wide, "missing": some} for name, mean, wide, some in figures
+            ],
+            "categories": [
+                {"name": name, "known": self._categories(name, allowed, count)}
                 for (name, allowed), count in zip(self.categories.items(), counts, strict=True)
-            },
+            ],
         }
         if not self.feature_names(fitted):
             raise DataError("the table's columns of categories", expected=f"a category in {self.rare} rows of training",
@@ -212,8 +216,8 @@ class Table(InputKind):
         First the numbers; then, for each number that training misses somewhere, 1 where it is missing; then, for each
         category, 1 where the row has it. The categories of a column are all 0 where it is missing or unknown.
         """
-        flags = [f"{name} missing" for name, figures in fitted["numbers"].items() if figures["missing"]]
-        words = [f"{column} = {word}" for column, known in fitted["categories"].items() for word in known]
+        flags = [f"{each['name']} missing" for each in fitted["numbers"] if each["missing"]]
+        words = [f"{each['name']} = {word}" for each in fitted["categories"] for word in each["known"]]
         return (*self.numbers, *flags, *words)
 
     def network_shape(self, fitted: Fitted) -> tuple[int, ...]:
@@ -222,7 +226,7 @@ class Table(InputKind):
     def to_network(self, cleaned: Array, fitted: Fitted) -> NDArray[np.float32]:
         """Rows (N,) as (N, F) in the order of `feature_names`; numbers standardised, within ±10, 0 where missing."""
         rows = np.asarray(cleaned)
-        figures = [fitted["numbers"][name] for name in self.numbers]
+        figures = fitted["numbers"]
         numbers = self._matrix(rows)
         missing = np.isnan(numbers)
         mean, deviation = (np.array([each[key] for each in figures], np.float64) for key in ("mean", "deviation"))
@@ -231,8 +235,8 @@ class Table(InputKind):
         flagged = missing[:, [each["missing"] for each in figures]] if figures else missing
         start = len(figures) + flagged.shape[1]
         made[:, len(figures) : start] = flagged
-        for column, words in zip(self.categories, self._words(rows), strict=True):
-            places = {word: start + place for place, word in enumerate(fitted["categories"][column])}
+        for column, words in zip(fitted["categories"], self._words(rows), strict=True):
+            places = {word: start + place for place, word in enumerate(column["known"])}
             place = np.array([places.get(word, -1) for word in words], np.intp)
             known = np.flatnonzero(place >= 0)
             made[known, place[known]] = 1
@@ -307,11 +311,12 @@ class Table(InputKind):
 
     def refuse_unknown(self, cleaned: Array, fitted: Fitted) -> None:
         """Refuse a category that training never saw, or in fewer rows than `rare`."""
-        for column, field in zip(self.categories, _fields(cleaned)[len(self.numbers) :], strict=True):
-            word, known = str(cleaned[field]), fitted["categories"][column]
+        for column, field in zip(fitted["categories"], _fields(cleaned)[len(self.numbers) :], strict=True):
+            word, known = str(cleaned[field]), column["known"]
             if word and word not in known:
                 few = f" (training has it in fewer than {self.rare} rows, or not at all)"
-                raise Unusable(f"column {column}: unknown category{few}{nearest(word, known)}; known: {listed(known)}")
+                where = f"column {column['name']}: unknown category"
+                raise Unusable(f"{where}{few}{nearest(word, known)}; known: {listed(known)}")
 
     def random_layers(self, policy: Any, seed: int) -> Sequence[keras.layers.Layer]:
         if not self.numbers or not (policy.noise or policy.drop):

@@ -30,9 +30,9 @@ from components.lib.statistics import Estimate
 
 PROGRESSION = Regression(kind="regression", unit="points")
 ROWS = Table(kind="table", numbers=("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"))
-ARRAYS = {"rows": ArrayInfo(shape=ROWS.shape, dtype=ROWS.dtype, kind="table")}
-FITTED = {"numbers": {name: {"mean": 0.0, "deviation": 0.05, "missing": False} for name in ROWS.numbers},
-          "categories": {}}  # fmt: skip
+ARRAYS = {"rows": ArrayInfo.of(ROWS)}
+FITTED = {"numbers": [{"name": name, "mean": 0.0, "deviation": 0.05, "missing": False} for name in ROWS.numbers],
+          "categories": []}  # fmt: skip
 DECISION = {f"q{level:02d}": float(level - 50) for level in range(5, 100, 5)}
 DECISION |= {"low": -80.0, "high": 80.0, "coverage": 0.9}
 Given = tuple[Dataset, Model, tuple[Result, ...], Mapping[str, Array]]

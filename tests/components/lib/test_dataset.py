@@ -151,7 +151,7 @@ def test_a_missing_directory_a_file_and_an_unfinished_one(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("change", "found"),
-    [({"format": 2}, "Input should be 1"), ({"rows": "many"}, "valid array"), ({"colour": 1}, "not permitted")],
+    [({"format": 1}, "Input should be 2"), ({"rows": "many"}, "valid array"), ({"colour": 1}, "not permitted")],
 )
 def test_another_format(tmp_path: Path, change: dict[str, Any], found: str) -> None:
     write(tmp_path / "d")
@@ -159,7 +159,7 @@ def test_another_format(tmp_path: Path, change: dict[str, Any], found: str) -> N
     file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
     error = problem(tmp_path / "d")
     assert error.where == str(file)
-    assert error.expected == "format 1 of medpipe's dataset.json"
+    assert error.expected == "format 2 of medpipe's dataset.json"
     assert found in error.found
 
 

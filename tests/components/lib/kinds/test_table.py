@@ -126,9 +126,14 @@ def test_what_is_fitted() -> None:
     piece = rows(TABLE, *({"age": age, **change} for age, change in changed.items()))
     fitted = TABLE.fit([piece])
     assert json.loads(json.dumps(fitted)) == fitted
-    assert fitted["numbers"]["age"] == {"mean": 30.0, "deviation": pytest.approx(200**0.5), "missing": False}
-    assert fitted["numbers"]["bmi"] == {"mean": 32.1, "deviation": 1.0, "missing": True}
-    assert fitted["categories"] == {"sex": ["male", "female"], "ward": ["A 1", "B"]}
+    assert fitted["numbers"] == [
+        {"name": "age", "mean": 30.0, "deviation": pytest.approx(200**0.5), "missing": False},
+        {"name": "bmi", "mean": 32.1, "deviation": 1.0, "missing": True},
+    ]
+    assert fitted["categories"] == [
+        {"name": "sex", "known": ["male", "female"]},
+        {"name": "ward", "known": ["A 1", "B"]},
+    ]
     assert TABLE.feature_names(fitted) == (
         "age", "bmi", "bmi missing", "sex = male", "sex = female", "ward = A 1", "ward = B",
     )  # fmt: skip
@@ -143,14 +148,14 @@ def test_a_constant_has_no_deviation_however_it_rounds() -> None:
     kind = Table(kind="table", numbers=("a",))
     piece = np.stack([kind.clean(Row({"a": 0.1})).array] * 1000)
     fitted = kind.fit([piece[:7], piece[7:]])
-    assert fitted["numbers"]["a"] == {"mean": 0.1, "deviation": 1.0, "missing": False}
+    assert fitted["numbers"] == [{"name": "a", "mean": 0.1, "deviation": 1.0, "missing": False}]
 
 
 def test_a_large_mean_leaves_the_deviation_alone() -> None:
     kind = Table(kind="table", numbers=("time",))
     array = np.zeros(1_000_000, kind.dtype)
     array["f0"] = 1.6e9 + np.random.default_rng(0).normal(0, 0.5, len(array)).round(3)
-    fitted = kind.fit(np.array_split(array, 9))["numbers"]["time"]
+    fitted = kind.fit(np.array_split(array, 9))["numbers"][0]
     assert fitted["deviation"] == pytest.approx((array["f0"] - 1.6e9).std(), rel=1e-9)
 
 
@@ -164,7 +169,8 @@ def test_categories_must_be_few_and_some() -> None:
 
 
 def test_a_request_with_a_category_that_training_never_saw_is_refused() -> None:
-    fitted = {"numbers": {}, "categories": {"sex": ["male", "female"], "ward": ["INLAND", "NEAR BAY"]}}
+    known = {"sex": ["male", "female"], "ward": ["INLAND", "NEAR BAY"]}
+    fitted = {"numbers": [], "categories": [{"name": name, "known": words} for name, words in known.items()]}
     for ward in ("INLAND", None):
         TABLE.refuse_unknown(TABLE.clean(Row({**GOOD, "ward": ward})).array, fitted)
     with pytest.raises(Unusable) as caught:
@@ -243,8 +249,8 @@ def test_fitted_in_pieces_is_fitted_in_one_and_the_network_sees_finite_numbers(
     array = np.array([(*row, str(int(at % 3))) for at, row in enumerate(values.tolist())], kind.dtype)
     whole, pieces = kind.fit([array]), kind.fit(np.split(array, sorted(cuts)))
     assert pieces["categories"] == whole["categories"]
-    for name in ("a", "b"):
-        one, other = whole["numbers"][name], pieces["numbers"][name]
+    for name, one, other in zip("ab", whole["numbers"], pieces["numbers"], strict=True):
+        assert one["name"] == other["name"] == name
         assert other["missing"] == one["missing"]
         size = np.nanmax([1.0, *np.abs(array[f"f{'ab'.index(name)}"])])
         assert other["mean"] == pytest.approx(one["mean"], rel=1e-9, abs=1e-9 * size)

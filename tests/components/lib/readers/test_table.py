@@ -216,9 +216,9 @@ def test_california() -> None:
     cleaned = np.stack([kind.clean(load("table", row)).array for row in range(len(table))])
     fitted = kind.model_copy(update={"rare": 1}).fit(np.array_split(cleaned, 3))
     assert np.isnan(cleaned["f4"]).sum() == 207
-    assert [name for name, figures in fitted["numbers"].items() if figures["missing"]] == ["total_bedrooms"]
-    assert fitted["categories"]["ocean_proximity"] == ["<1H OCEAN", "INLAND", "ISLAND", "NEAR BAY", "NEAR OCEAN"]
-    assert "ISLAND" not in kind.fit([cleaned])["categories"]["ocean_proximity"]  # five districts
+    assert [each["name"] for each in fitted["numbers"] if each["missing"]] == ["total_bedrooms"]
+    assert fitted["categories"][0]["known"] == ["<1H OCEAN", "INLAND", "ISLAND", "NEAR BAY", "NEAR OCEAN"]
+    assert "ISLAND" not in kind.fit([cleaned])["categories"][0]["known"]  # five districts
     seen = kind.to_network(cleaned, fitted)
     assert seen.shape == (20640, 8 + 1 + 5)
     np.testing.assert_allclose(seen[:, :3].mean(axis=0), 0, atol=1e-4)
