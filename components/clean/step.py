@@ -26,7 +26,6 @@ from components.lib.validate import (
     labels,
     near_duplicates,
     shortcuts,
-    tables,
     thumbnails,
 )
 from components.lib.validate.changes import note_changes
@@ -240,8 +239,6 @@ def _gate(ingested: Dataset, partial_out: Path, out: Path, spec: TaskSpec) -> No
     if len(suspects):
         suspects.to_csv(partial_out / "suspects.csv", index=False)
     print(f"cleaned: {sum(written.info.rows)} samples, rejected: {len(rejected)}")
-    for reason in tables.reasons(rejected).to_dict("records"):
-        print(f"rejected: {reason['samples']}, {reason['reason']}")
     print("\n".join(outcome.receipt[1:]))
 
 

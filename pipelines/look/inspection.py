@@ -170,7 +170,7 @@ def _roles(draft: Draft, spec: TaskSpec) -> dict[str, str]:
         for attribute in ATTRIBUTES:
             if (column := getattr(columns, attribute, None)) is not None:
                 roles[column] = attribute
-        roles |= {columns.of(target): f"target {target}" for target in spec.targets}
+        roles |= {columns.of(t): "target" if columns.of(t) == t else f"target {t}" for t in spec.targets}
         for key in ("path", "key"):
             if (column := getattr(columns, key, None)) is not None:
                 roles[column] = "names the sample's file" if key == "path" else "names the sample"

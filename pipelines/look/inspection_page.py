@@ -136,7 +136,7 @@ def _glance(spec: TaskSpec, found: Inspection) -> Markup:
     rows = [("Samples", f"{found.samples:,} {next(iter(spec.inputs.values())).noun}")]
     rows.append(("Patients", _who(found)))
     for name, kind in spec.targets.items():
-        rows.append((f"Target {name}", f"one of {some(kind.class_names, 20)}" if kind.class_names else "a number"))
+        rows.append(("Target", f"{name}: {f'one of {some(kind.class_names, 20)}' if kind.class_names else 'a number'}"))
         if len(kind.class_names) == 2:
             rows.append(("The finding", f"{kind.class_names[1]}: its probability is what the model reports"))
     rows += [(f"Input {name}", _described(kind)) for name, kind in spec.inputs.items()]

@@ -36,14 +36,17 @@ def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> Finding:
         samples: its table; what doesn't count has no split.
         spec: the task.
     """
-    samples, rows, lines = as_labels(samples, spec), list[dict[str, object]](), list[str]()
+    samples, rows = as_labels(samples, spec), list[dict[str, object]]()
+    lines, raised = list[str](), list[str]()
     for name, kind in spec.inputs.items():
         if isinstance(kind, Table):
             cells = _cells(dataset, name, kind)
             replaced = _replaced(samples.get(f"{name}_{REPLACED}"))
             rows += [_row(column, cells[column], replaced, kind) for column in kind.columns]
-            lines += [*_of_replaced(replaced), *_impossible(cells, kind), *_giveaways(cells, samples, kind, spec)]
-    return Finding(tuple(lines), (("Cells by column", pd.DataFrame(rows)),) if rows else ())
+            raised += [*_impossible(cells, kind), *_giveaways(cells, samples, kind, spec)]
+            lines += _of_replaced(replaced)
+    shown = (("Cells by column", pd.DataFrame(rows)),) if rows else ()
+    return Finding((*lines, *raised), shown, warnings=tuple(raised))
 
 
 def _cells(dataset: Dataset, name: str, kind: Table) -> dict[str, pd.Series]:
