@@ -15,9 +15,13 @@ BANNER = "Synthetic data: these samples were made by a program."
 
 
 def summary_page(outcome: Outcome) -> str:
-    """An outcome as one HTML page. No date and no run id: equal outcomes give equal bytes."""
+    """An outcome as one HTML page. No date and no run id: equal outcomes give equal bytes.
+
+    Checks that hold come last: what was found says more.
+    """
     raised = [line for line in outcome.receipt if line in outcome.warnings]
     others = [line for line in outcome.receipt if line not in outcome.warnings]
+    checks = Section("Checks", (table(_checks_table(outcome)),))
     sections = [
         Section(
             "Verdict",
@@ -27,9 +31,10 @@ def summary_page(outcome: Outcome) -> str:
                 *(paragraph(line) for line in others),
             ),
         ),
-        Section("Checks", (table(_checks_table(outcome)),)),
+        *([] if outcome.passed else [checks]),
         *(Section(title, (table(frame) if len(frame) else paragraph("None."),)) for title, frame in outcome.tables),
         *outcome.sections,
+        *([checks] if outcome.passed else []),
     ]
     return page(
         f"{outcome.task}: {outcome.name} dataset",
