@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from components.lib.errors import MedpipeError, Unusable
 from components.lib.kinds import InputKind
+from components.lib.kinds._classes import spoken
 from components.lib.kinds.table import Table
 from components.lib.page import Section, bars, page, paragraph, table, thumbnail, verdict, warning
 from components.lib.places import Place
@@ -138,7 +139,7 @@ def _glance(spec: TaskSpec, found: Inspection) -> Markup:
     for name, kind in spec.targets.items():
         rows.append(("Target", f"{name}: {f'one of {some(kind.class_names, 20)}' if kind.class_names else 'a number'}"))
         if len(kind.class_names) == 2:
-            rows.append(("The finding", f"{kind.class_names[1]}: its probability is what the model reports"))
+            rows.append(("The finding", f"{spoken(kind.class_names[1])}: its probability is what the model reports"))
     rows += [(f"Input {name}", _described(kind)) for name, kind in spec.inputs.items()]
     if left := sum(column.role == "not used" for column in found.columns):
         rows.append(("Columns not used", f"{left} of {len(found.columns)}"))
@@ -266,7 +267,7 @@ def _samples(found: Inspection, spec: TaskSpec, raw: Place) -> tuple[Markup, ...
             shown.append(thumbnail(png, f"One of the {kind.noun}, labelled {label}", f"{label}, {place + 1}",
                                    pair=len(kind.shape) != 3))  # fmt: skip
         if target:
-            blocks.append(Markup("<h3>{}</h3>").format(f"Labelled {label} ({len(rows):,})"))
+            blocks.append(Markup("<h3>{}</h3>").format(f"Labelled {spoken(label)} ({len(rows):,})"))
         blocks += shown or [paragraph("None that can be read.")]
     if failed:
         blocks.append(paragraph(f"{counted(failed, 'sample')} could not be read: the clean step says why."))
