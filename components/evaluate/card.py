@@ -15,6 +15,7 @@ from components.evaluate.part import Evaluated
 from components.evaluate.results import Result, words
 from components.lib.dataset import SPLITS
 from components.lib.gate_names import BY_PATIENT, GAP, WITHOUT, WORST
+from components.lib.kinds._classes import spoken
 from components.lib.openings import Opening
 from components.lib.registry import registered_name
 from components.lib.statistics import Estimate
@@ -134,7 +135,9 @@ def _performance(evaluated: Evaluated, facts: CardFacts) -> list[str]:
 
 def _classes(result: Result) -> str:
     counts = result.truth[result.known].astype("str").value_counts()
-    return "Labels: " + ", ".join(f"{name} {int(counts.get(name, 0))}" for name in result.kind.class_names) + "."
+    return (
+        "Labels: " + ", ".join(f"{spoken(name)} ({int(counts.get(name, 0))})" for name in result.kind.class_names) + "."
+    )
 
 
 def _by_patient(facts: CardFacts, result: Result) -> dict[str, Estimate]:

@@ -26,7 +26,7 @@ from components.lib.decisions import (
     useful_range,
 )
 from components.lib.kinds import Chart
-from components.lib.kinds._classes import Classes, finite
+from components.lib.kinds._classes import Classes, finite, spoken
 from components.lib.page import Section, paragraph, table
 from components.lib.statistics import Bools, Floats
 
@@ -201,7 +201,7 @@ def _one_against_rest(
 def _curve_words(curves: Mapping[str, pd.DataFrame]) -> list[Markup]:
     """From which to which threshold probability the model is worth more than treating everybody or nobody."""
     several = len(curves) > 1
-    told = [_range_words(name if several else "", curve) for name, curve in curves.items()]
+    told = [_range_words(spoken(name) if several else "", curve) for name, curve in curves.items()]
     finding = "the class" if several else next(iter(curves))
     return [paragraph(" ".join(told)), paragraph(HOW_TO_READ.format(finding=finding))]
 

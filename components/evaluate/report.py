@@ -11,6 +11,7 @@ from components.evaluate.findings import Findings
 from components.evaluate.gates import Gate
 from components.evaluate.members import sections as members
 from components.evaluate.results import Result, capital, ends, words
+from components.lib.kinds._classes import spoken
 from components.lib.model_dir import ModelInfo
 from components.lib.numbers import number
 from components.lib.page import Section, page, paragraph, table, verdict, warning
@@ -110,7 +111,9 @@ def _measured_on(findings: Findings) -> Section:
             labels = samples[result.target].astype("str").where(samples[result.target].notna(), "unknown")
             per_class = pd.crosstab(samples["split"], labels).reindex(SPLITS, fill_value=0)
             for name in per_class.columns:
-                counts[f"{result.target}: {name}" if len(results) > 1 else str(name)] = per_class[name].to_numpy()
+                counts[f"{result.target}: {name}" if len(results) > 1 else spoken(str(name))] = per_class[
+                    name
+                ].to_numpy()
     own = data.info.digest in network.lineage.values()
     splits = "train and validation splits" if network.cross_validated else "train split"
     origin = (
