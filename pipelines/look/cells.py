@@ -25,6 +25,8 @@ from pipelines.look.unknowns import FEW, Words, listed, spelt, words_of
 FEW_CODES, MANY_CODES = 10, 40
 """Different whole numbers up to which a column whose name says "type" or "code" holds categories; and one whose name
 says "id", too."""
+LABELS = 50
+"""Different cells, numbers of two digits at most and words, up to which a column holds categories."""
 
 
 @dataclass
@@ -99,10 +101,9 @@ def _tell(inputs: Inputs, column: str, seen: _Column) -> None:
     """What a column has beside plain values, and how it is taken."""
     cells, numbers = seen.cells, seen.numbers
     if told := cells.sentence(column) if seen.kind == "number" else "":
-        taken = [f"`{name}`" for name, held in (("unknown", cells.unknown), ("censored", cells.limits)) if held]
-        inputs.notes.append(
-            told + (f"; how they are taken stands in the input's {' and '.join(taken)}" if taken else "")
-        )
+        taken = ["these words are taken as unknown"] if cells.unknown else []
+        taken += ["limits as `censored` of the input says"] if cells.limits else []
+        inputs.notes.append("; ".join([told, *taken]))
     elif cells.unknown:
         inputs.notes.append(f"{column!r}: unknown in {counted(cells.unknown.total(), 'cell')}: {listed(cells.unknown)}")
     if seen.kind == "number" and cells.others:
@@ -224,6 +225,8 @@ def _number_or_words(known: pd.Series, name: str) -> _Column:
     many = figures.nunique() > FEW
     if cells.codes():
         return _words(known, words_of(known, plain, numbers=False))
+    if not cells.are_numbers and cells.others and known.nunique() <= LABELS and (figures.str.len() <= 2).all():
+        return _words(known, words_of(known, plain, numbers=False))  # chromosomes: 1 to 22, X, Y
     if many and plain.mean() >= 0.5 and not cells.are_numbers and cells.repeated():
         cells.unknown, cells.others = cells.unknown + cells.others, Counter()
     if cells.are_numbers and (many or not cells.limits):

@@ -28,11 +28,12 @@ THINGS = _words("""hadm stay subject patient pat encounter icustay icu visit adm
     versicherungs""")
 NUMBERED = _words("""id ids nr no num number nbr nummer key uid uuid guid identifier identificador identifiant
     numero kennung kennzeichen ident pid""")
-ALONE = _words("""id ids uid uuid guid mrn pid hadmid stayid icustayid subjectid encounterid patientid patientnbr
-    visitid caseid personid fallnummer fallnr fallid patnr patnummer patientennummer patientennr
-    aufnahmenummer aufnahmenr kontaktnummer auftragsnummer probennummer versichertennummer
-    versicherungsnummer patientunitstayid patienthealthsystemstayid uniquepid numerohistoria nhc nip
-    ipp iep ndossier rowid recordid accession accessionnumber hospitalnumber""")
+ALONE = _words("""id ids pidnum patnum patid subjid usubjid ptid ptnum sampleid uid uuid guid mrn pid hadmid stayid
+    icustayid subjectid encounterid patientid patientnbr visitid caseid personid fallnummer fallnr
+    fallid patnr patnummer patientennummer patientennr aufnahmenummer aufnahmenr kontaktnummer
+    auftragsnummer probennummer versichertennummer versicherungsnummer patientunitstayid
+    patienthealthsystemstayid uniquepid numerohistoria nhc nip ipp iep ndossier rowid recordid
+    accession accessionnumber hospitalnumber""")
 IF_MANY = _words("icustay hadm encounter subject stay csn visitoccurrence episode fall case person participant")
 """Names of things that are numbered, where there are many of them."""
 CHINESE = ("住院号", "病历号", "病案号", "门诊号", "就诊号", "登记号", "编号", "流水号", "身份证", "病人号", "患者号",

@@ -100,7 +100,7 @@ def _rest(found: Numbers, bounds: Measured, column: str, known: NDArray[np.float
     share, unit = max(
         ((float(((wrong >= u.usual[0]) & (wrong <= u.usual[1])).mean()), u.name) for u in other), default=(0.0, "")
     )
-    told = f"{column!r}: {counted(len(wrong), 'cell')} outside {bounds}, what a {bounds.variable} can be"
+    told = f"{column!r}: {counted(len(wrong), 'cell')} outside {bounds}, what {bounds.variable} can be"
     mixed = f"; {share:.0%} of them fit {unit}: two units in one column?" if share > 0.5 else ""
     line = f"ranges: {{{column}: [{bounds.low:g}, {bounds.high:g}]}}"
     found.doubtful.append(f"{told}{mixed}; correct them, or leave such rows out by adding to the input: {line}")

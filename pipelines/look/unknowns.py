@@ -32,8 +32,8 @@ WORDS = _spelt(
 )
 """Words for "unknown" and errors of spreadsheets, as `plain_word` gives them."""
 OF_NUMBERS = _spelt(
-    "nd|n d|ka|unk.|pending|refused|haemolysed|hemolyzed|haemolyzed|hemolysed|hämolytisch|haemolytisch|hémolysé"
-    "|hemolizado|溶血|clotted|geronnen|insufficient|qns|无|absent|ausstehend|x|xx|xxx|/|\\|_|__|!|#|~|无数据|空"
+    "nd|n d|unk.|pending|refused|haemolysed|hemolyzed|haemolyzed|hemolysed|hämolytisch|haemolytisch|hémolysé"
+    "|hemolizado|溶血|clotted|geronnen|insufficient|qns|无|ausstehend|xxx|/|\\|_|__|!|#|~|无数据|空"
 )
 """Words that mean it in a column of numbers alone: among words they may be a category."""
 FEW = 10

@@ -322,3 +322,14 @@ def test_question_marks_of_uci() -> None:
     assert "STDs: Time since first diagnosis" in row["numbers"]
     assert "categories" not in row
     assert any("8% of the cells are numbers; the others: ?: 787" in line for line in draft.found)
+
+
+def test_chromosomes_and_directions_are_no_words_for_unknown(tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    chromosomes = chance.choice([*map(str, range(1, 23)), "X", "Y", "MT"], ROWS)
+    draft = looked(tmp_path, {"chrom": chromosomes, "strand": chance.choice([-1, 1], ROWS)})
+    row = draft.values["inputs"]["row"]
+    assert row["categories"] == {"chrom": None}
+    assert row["numbers"] == ["strand"]
+    assert "unknown" not in row
+    assert not any("strand" in line for line in draft.found)
