@@ -29,6 +29,7 @@ from components.lib.readers._paths import Names
 from components.lib.readers._patient_from import FileSource
 from components.lib.readers._tables import index_of, read_table, with_attributes
 from components.lib.readers.base import Columns, Inputs, Load, Targets
+from components.lib.tables import PLAIN_FORM, TableForm
 
 READ = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"}
 NOT_READ = {".gif", ".webp", ".jp2", ".heic", ".avif"}
@@ -55,7 +56,9 @@ class Folder(FileSource):
 
     reader: Literal["folder"]
     index: str | None = None
-    """Table beside the images, .csv or .parquet; null: class folders."""
+    """Table next to the images: CSV, Excel or Parquet; null: class folders."""
+    format: TableForm = PLAIN_FORM
+    """How the index is written, where it isn't a plain CSV."""
     columns: FolderColumns = FolderColumns()
     """Column names of the index."""
 
@@ -71,7 +74,7 @@ class Folder(FileSource):
         if not self.index:
             return self.whose(from_names(names_below(raw), raw, targets))
         path = raw / self.index
-        rows = read_table(path)
+        rows = read_table(path, form=self.format)
         return self.whose(from_index(rows, path, self.columns, targets, _there(raw), partial(_all_names, raw), raw))
 
     def opener(self, raw: Place, inputs: Inputs) -> Load:
