@@ -136,7 +136,9 @@ def table_signs(columns: dict[str, Signs], delimiter: str) -> tuple[ColumnForm, 
     decimals: list[Decimal] = [form.decimal for form in proven.values()]
     decimal: Decimal = "," if decimals.count(",") > decimals.count(".") else "."
     grouping = [form.thousands for form in told.values() if form.thousands and form.decimal == decimal]
-    thousands = max(set(grouping), key=grouping.count) if grouping else None
+    thousands: Thousands | None = None
+    if grouping:
+        thousands = max(set(grouping), key=lambda sign: grouping.count(sign))
     one, agreed, unclear = len({*decimals}) == 1, dict[str, ColumnForm](), dict[str, str]()
     for name, signs in columns.items():
         if signs.form is None and one and _agrees(signs.doubt, decimal):

@@ -155,8 +155,8 @@ def _finished(
     table = table.astype("str").fillna("")
     longer = (table.iloc[:, len(names) :] != "").any(axis=1)
     if table.shape[1] > len(names) and longer.any():
-        line = int(longer.idxmax()) + first
-        filled = table.loc[longer.idxmax()].to_numpy() != ""
+        at = int(longer.to_numpy().argmax())
+        line, filled = int(table.index[at]) + first, table.iloc[at].to_numpy() != ""
         raise DataError(
             f"{path}, line {line}",
             expected=f"at most {len(names)} cells, as many as the columns have names",
@@ -207,10 +207,8 @@ def _head(file: TextIO, form: TableForm) -> list[list[str]]:
 def _rows(lines: Iterator[str] | TextIO, form: TableForm) -> Iterator[list[str]]:
     if form.delimiter == " ":
         return (re.split(r"\s+", line.strip()) for line in lines)
-    quoting = csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE
-    return csv.reader(
-        lines, delimiter=form.delimiter, quotechar=form.quote, quoting=quoting, skipinitialspace=True
-    )  # fmt: skip
+    settings: dict[str, Any] = {"quoting": csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE}
+    return csv.reader(lines, delimiter=form.delimiter, quotechar=form.quote, skipinitialspace=True, **settings)
 
 
 def _header_row(file: TextIO, form: TableForm) -> None:
@@ -233,12 +231,11 @@ def _text(path: Place, form: TableForm, content: bytes | None) -> Iterator[TextI
 
 
 def _binary(path: Place, content: bytes | None) -> Any:
-    if content is None and not isinstance(path, Path):
-        content = path.read_bytes()
     packed = path.name.lower().endswith(".gz")
-    if content is not None:
-        return io.BytesIO(gzip.decompress(content) if packed else content)
-    return gzip.open(path) if packed else path.open("rb")  # type: ignore[union-attr]
+    if content is None and isinstance(path, Path):
+        return gzip.open(path) if packed else path.open("rb")
+    content = path.read_bytes() if content is None else content
+    return io.BytesIO(gzip.decompress(content) if packed else content)
 
 
 def _sheet(path: Place, form: TableForm, content: bytes | None) -> list[list[str]]:

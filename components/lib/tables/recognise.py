@@ -74,8 +74,11 @@ def recognise(path: Place, content: bytes | None = None, sheet: str | None = Non
     if path.name.lower().endswith(".parquet"):
         return Recognised()
     if is_excel(path):
-        return _workbook(path, path.read_bytes() if content is None else content, sheet)
-    layout = recognise_text(path, content)
+        layout = recognise_workbook(path, content, sheet)
+        if layout.sheets:
+            return layout
+    else:
+        layout = recognise_text(path, content)
     return with_numbers(layout, read_text(path, layout.form, content, raw=True).cells)
 
 
@@ -125,8 +128,13 @@ def with_numbers(layout: Recognised, cells: pd.DataFrame) -> Recognised:
     return Recognised(form, (*layout.found, *told), unclear, layout.header)
 
 
-def _workbook(path: Place, content: bytes, sheet: str | None) -> Recognised:
-    book = excel.Workbook(path, content)
+def recognise_workbook(path: Place, content: bytes | None = None, sheet: str | None = None) -> Recognised:
+    """As `recognise`, of an Excel workbook: nothing about numbers.
+
+    Raises:
+        DataError: it is none, or holds no table or no such sheet.
+    """
+    book = excel.Workbook(path, path.read_bytes() if content is None else content)
     tables = {sheet: book.rows(sheet)} if sheet is not None else book.tables()
     if len(tables) != 1:
         if not tables:
@@ -137,8 +145,7 @@ def _workbook(path: Place, content: bytes, sheet: str | None) -> Recognised:
     skip, header, _ = _start([(at, row) for at, row in enumerate(rows)])
     form = TableForm(sheet=name if several else None, skip_rows=skip, header=header is not False)
     told = [f"sheet {name!r} of a workbook with {len(book.sheets)} sheets" if several else "an Excel workbook"]
-    layout = Recognised(form, (*told, *_lines_told(skip, header)), header=header)
-    return with_numbers(layout, read_text(path, form, content, raw=True).cells)
+    return Recognised(form, (*told, *_lines_told(skip, header)), header=header)
 
 
 def _layout(lines: list[str], encoding: str, name: str) -> Recognised:
@@ -230,15 +237,16 @@ def _by_clevercsv(text: str) -> Any:
     from clevercsv import Detector
 
     found = Detector().detect(text, delimiters=[*DELIMITERS])
-    return found if found is not None and found.delimiter in DELIMITERS and found.delimiter else None
+    return found if found is not None and found.delimiter and found.delimiter in DELIMITERS else None
 
 
 def _chunks(path: Place, content: bytes | None) -> Iterator[bytes]:
     """The bytes, unpacked, a piece at a time."""
-    if content is None and not isinstance(path, Path):
-        content = path.read_bytes()
-    raw = io.BytesIO(content) if content is not None else path.open("rb")
-    with raw, gzip.open(raw) if path.name.lower().endswith(".gz") else raw as file:  # type: ignore[type-var]
+    if content is None and isinstance(path, Path):
+        raw: Any = path.open("rb")
+    else:
+        raw = io.BytesIO(path.read_bytes() if content is None else content)
+    with raw, gzip.open(raw) if path.name.lower().endswith(".gz") else raw as file:
         while chunk := file.read(HEAD):
             yield chunk
 

@@ -82,7 +82,9 @@ def test_one_row_of_the_inputs_columns_alone(tmp_path: Path) -> None:
 def test_many_threads_read_the_table_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "age,bmi,sex\n" + "".join(f"{i},{i / 2},F\n" for i in range(500))
     path, reads, original = written(tmp_path, text), [], TableFile._read
-    monkeypatch.setattr(TableFile, "_read", lambda self, *rest, **more: reads.append(1) or original(self, *rest, **more))
+    monkeypatch.setattr(
+        TableFile, "_read", lambda self, *rest, **more: reads.append(1) or original(self, *rest, **more)
+    )
     load = source(path).opener(path, INPUTS)
     with ThreadPoolExecutor(8) as pool:
         ages = [row.values["age"] for row in pool.map(lambda at: load("table", at), range(500))]
