@@ -97,7 +97,7 @@ def refuse_unclear(held: Held, where: Place, target: str | None) -> None:
         DataError: with the lines for the task file.
     """
     for column, why in held.unclear.items():
-        called = names.plain(column) in names.TARGET or names.last_word(column) in names.OUTCOME
+        called = names.plain(column) in names.TARGET or names.is_outcome(column)
         if column == target or (target is None and called):
             raise refused(
                 where,

@@ -19,7 +19,7 @@ from pipelines.look.columns import (
     patients_of_rarest,
     source_columns,
 )
-from pipelines.look.findings import Draft, Questions, counted, refused, some
+from pipelines.look.findings import Draft, Questions, counted, refused
 from pipelines.look.forms import Held, hold, refuse_unclear
 from pipelines.look.refusals import boxes, is_boxes, refuse_series
 from pipelines.look.targets import Target, choose_target

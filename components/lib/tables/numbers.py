@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -136,9 +137,7 @@ def table_signs(columns: dict[str, Signs], delimiter: str) -> tuple[ColumnForm, 
     decimals: list[Decimal] = [form.decimal for form in proven.values()]
     decimal: Decimal = "," if decimals.count(",") > decimals.count(".") else "."
     grouping = [form.thousands for form in told.values() if form.thousands and form.decimal == decimal]
-    thousands: Thousands | None = None
-    if grouping:
-        thousands = max(set(grouping), key=lambda sign: grouping.count(sign))
+    thousands: Thousands | None = next((sign for sign, _ in Counter(grouping).most_common(1)), None)
     one, agreed, unclear = len({*decimals}) == 1, dict[str, ColumnForm](), dict[str, str]()
     for name, signs in columns.items():
         if signs.form is None and one and _agrees(signs.doubt, decimal):
