@@ -111,9 +111,8 @@ def _measured_on(findings: Findings) -> Section:
             labels = samples[result.target].astype("str").where(samples[result.target].notna(), "unknown")
             per_class = pd.crosstab(samples["split"], labels).reindex(SPLITS, fill_value=0)
             for name in per_class.columns:
-                counts[f"{result.target}: {name}" if len(results) > 1 else spoken(str(name))] = per_class[
-                    name
-                ].to_numpy()
+                title = f"{result.target}: {name}" if len(results) > 1 else spoken(str(name))
+                counts[title] = per_class[name].to_numpy()
     own = data.info.digest in network.lineage.values()
     splits = "train and validation splits" if network.cross_validated else "train split"
     origin = (
