@@ -1,7 +1,7 @@
 # The commands of medpipe. Every one of them sets up what it needs first.
 #   make demo                  the main job on synthetic films, from data to an answer of the served model
 #   make demo TASK=NAME        a task of pipelines/tasks, in work/; DATA=PATH names its data
-#   make demo DATA=PATH        the same on a MedMNIST archive or a folder of pictures, in work/
+#   make demo DATA=PATH        the same on a MedMNIST archive or a folder of pictures, in work/; NAME=NAME names it
 #   make test                  the tests            make lint   ruff, mypy, import contracts
 #   make ui                    MLflow's pages       make serve  the champion, at port 5001; WORKERS=N
 #   make tune TASK=NAME        look for better settings of a task; TRIALS=N
@@ -15,11 +15,19 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3.11
 VARIANT ?= cpu
-VENV := $(CURDIR)/.venv
+# Relative: make takes a blank in a target's name for the end of it.
+VENV := .venv
 READY := $(VENV)/ready-$(VARIANT)
 WORKSPACE ?= .
 PORT ?= 5000
-export PATH := $(VENV)/bin:$(PATH)
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Names reach Python as they were typed: neither make nor a shell reads what is in them.
+unexport DATA TASK NAME MODEL WORKSPACE
+export MEDPIPE_DATA := $(value DATA)
+export MEDPIPE_TASK := $(value TASK)
+export MEDPIPE_NAME := $(value NAME)
+export MEDPIPE_MODEL := $(value MODEL)
+export MEDPIPE_WORKSPACE := $(value WORKSPACE)
 # Nothing phones home.
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
@@ -34,54 +42,59 @@ setup: $(READY)
 # uv installs in seconds what takes pip minutes; it is told the index that pip is configured for. Where Python may write
 # no bytecode, as in many containers, it has to be there beforehand: TensorFlow's import takes twice the time without.
 $(READY): requirements/$(VARIANT).txt requirements/dev.txt requirements/uv.txt
+	@case "$$(pwd -P)" in *:*|*$$'\n'*) \
+	  echo "the path of this checkout holds a colon or a line break, at which programs split paths: move it to another folder"; \
+	  exit 1;; esac
 	@[ "$$(uname -sm)" = "Linux x86_64" ] \
 	  || { echo "medpipe needs Linux on x86-64, this is $$(uname -sm): use such a machine, or a container of one"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null \
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null \
 	  || { echo "medpipe needs Python 3.11 with venv: install it, or name it with make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "==> setting up $(notdir $(VENV)) ($(VARIANT)): once, a few minutes"
-	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(VENV)/bin/python || "$(PYTHON)" -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@index=$$($(VENV)/bin/python -m pip config get global.index-url 2>/dev/null || true); \
-	  VIRTUAL_ENV=$(VENV) UV_DEFAULT_INDEX="$${PIP_INDEX_URL:-$${index:-$${UV_DEFAULT_INDEX:-}}}" \
+	  VIRTUAL_ENV="$$(pwd -P)/$(VENV)" UV_DEFAULT_INDEX="$${PIP_INDEX_URL:-$${index:-$${UV_DEFAULT_INDEX:-}}}" \
 	  $(VENV)/bin/uv pip sync -q $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode) --require-hashes \
 	  requirements/$(VARIANT).txt $(if $(filter cpu,$(VARIANT)),requirements/dev.txt)
-	@echo $(CURDIR) > $$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/medpipe.pth
+	@printf '%s/.\n' "$$(pwd -P)" > "$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/medpipe.pth"
+	@case "$$(pwd -P)" in *[{}]*) \
+	  $(VENV)/bin/python -c 'from pipelines.workspace import CHECKOUT, keep_printable; keep_printable(CHECKOUT)';; esac
 	@touch $@
 
 demo: $(READY)
-	@python -m pipelines.demo $(if $(TASK),--task "$(TASK)") $(if $(DATA),"$(DATA)")
+	@python -m pipelines.demo $(if $(value TASK),--task "$$MEDPIPE_TASK") \
+	  $(if $(value NAME),--name "$$MEDPIPE_NAME") $(if $(value DATA),-- "$$MEDPIPE_DATA")
 
 test: $(READY)
 	@python -m pytest $(ARGS)
 
 lint: $(READY)
-	ruff check .
-	ruff format --check .
-	mypy
+	python -m ruff check .
+	python -m ruff format --check .
+	python -m mypy
 	lint-imports
 	python -m pipelines.steps --check
 
 ui: $(READY)
-	@echo "MLflow at http://127.0.0.1:$(PORT)"
-	@mlflow server --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db} \
-	  --artifacts-destination $(CURDIR)/mlruns --host 127.0.0.1 --port $(PORT) --workers 1
+	@python -m pipelines.ui --port $(PORT)
 
 serve: $(READY)
-	@python -m pipelines.serve "$(WORKSPACE)" $(if $(filter command,$(firstword $(origin PORT))),--port $(PORT)) \
-	  $(if $(WORKERS),--workers $(WORKERS))
+	@python -m pipelines.serve $(if $(filter command,$(firstword $(origin PORT))),--port $(PORT)) \
+	  $(if $(WORKERS),--workers $(WORKERS)) -- "$$MEDPIPE_WORKSPACE"
 
 tune: $(READY)
-	@python -m pipelines.tune $(if $(TASK),--task "$(TASK)") $(if $(DATA),"$(DATA)") $(if $(TRIALS),--trials $(TRIALS))
+	@python -m pipelines.tune $(if $(value TASK),--task "$$MEDPIPE_TASK") $(if $(TRIALS),--trials $(TRIALS)) \
+	  $(if $(value DATA),-- "$$MEDPIPE_DATA")
 
 reproduce: $(READY)
-	@python -m pipelines.reproduce "$(MODEL)" --workspace "$(WORKSPACE)"
+	@python -m pipelines.reproduce --workspace "$$MEDPIPE_WORKSPACE" -- "$$MEDPIPE_MODEL"
 
 accept: $(READY)
 	@python -m benchmarks.accept
 
 lock:
-	@test -x $(VENV)/bin/uv || { $(PYTHON) -m venv $(VENV); $(VENV)/bin/pip install -q uv; }
-	@cd requirements; compile() { $(VENV)/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate \
+	@test -x $(VENV)/bin/uv || { "$(PYTHON)" -m venv $(VENV); $(VENV)/bin/python -m pip install -q uv; }
+	@cd requirements; compile() { ../$(VENV)/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate \
 	  --custom-compile-command 'make lock' --python-version 3.11 --python-platform x86_64-manylinux_2_28 "$$@"; }; \
 	compile ../pyproject.toml --extra cpu -o cpu.txt; \
 	compile ../pyproject.toml --extra gpu -c cpu.txt -o gpu.txt; \
@@ -90,14 +103,14 @@ lock:
 
 # What the stages wrote, the store and the workspaces; the environment stays.
 clean:
-	rm -rf work tuning mlruns mlflow.db data/ingested data/private data/cleaned data/augmented data/model data/evaluation data/registered data/raw/chest_phantom
+	rm -rf work tuning mlruns mlflow.db mlflow.db.lock data/ingested data/private data/cleaned data/augmented data/model data/evaluation data/registered data/raw/chest_phantom
 
 # Without the environment too: it says how to make it.
 doctor:
-	@"$$(test -x $(VENV)/bin/python && echo $(VENV)/bin/python || echo $(PYTHON))" -m pipelines.doctor "$(WORKSPACE)"
+	@"$$(test -x $(VENV)/bin/python && echo $(VENV)/bin/python || echo $(PYTHON))" -m pipelines.doctor -- "$$MEDPIPE_WORKSPACE"
 
 gc: $(READY)
-	@python -m pipelines.gc "$(WORKSPACE)" $(if $(YES),--yes)
+	@python -m pipelines.gc $(if $(YES),--yes) -- "$$MEDPIPE_WORKSPACE"
 
 reference: $(READY)
 	@python -m pipelines.reference

@@ -20,6 +20,7 @@ from components.lib.places import Place, readers
 from components.lib.progress import progress
 from components.lib.pseudonyms import PUBLIC_KEY, fingerprint, load_key, pseudonym, require_fingerprint
 from components.lib.readers import Load, Source
+from components.lib.readers._foreign import require_own, special_words
 from components.lib.readers.base import content
 from components.lib.spec import TaskSpec
 from components.lib.validate import check_ingested
@@ -46,6 +47,10 @@ def ingest(raw: Place, dataset: Path, private: Path, spec: TaskSpec) -> None:
         ServerError: the raw data lie on a server that fails.
         GateError: the table fails its suite; the page `<dataset>.failed.html` shows why.
     """
+    source = spec.source
+    found = require_own(raw, follow_links=source.follow_links, files=(source.beside, getattr(source, "file", None)))
+    if found.special:
+        print(f"not regular files, and never read: {special_words(found.special)}")
     table, refused = _refused(spec.source.samples(raw, spec.inputs, spec.targets), spec.source)
     if table.empty and len(refused):
         raise DataError(

@@ -8,11 +8,10 @@ import pandas as pd
 
 from components.lib.errors import DataError
 from components.lib.places import Place
+from components.lib.readers._tables import read_table
 from components.lib.readers.folder import is_picture
-from components.lib.tables import is_table_name
 from pipelines.look import names
 from pipelines.look.findings import Questions, counted, refused
-from pipelines.look.forms import hold
 from pipelines.look.refusals import boxes, is_boxes
 from pipelines.look.sources import Files
 
@@ -30,8 +29,8 @@ def find_index(files: Files, questions: Questions, only: str | None = None) -> t
     """
     found = []
     for name in [only] if only else files.top():
-        if is_table_name(name):
-            table = read_beside(files, name, questions)
+        if name.lower().endswith((".csv", ".parquet")):
+            table = read_beside(files, name)
             column = path_column(table, files) if table is not None else None
             if table is not None and column is not None:
                 found.append((name, table, column))
@@ -43,12 +42,10 @@ def find_index(files: Files, questions: Questions, only: str | None = None) -> t
     return found[0] if found else None
 
 
-def read_beside(files: Files, name: str, questions: Questions | None = None) -> pd.DataFrame | None:
-    """A table as text; None where it is none, unless it is called index. How it is written stays in `files.tables`."""
+def read_beside(files: Files, name: str) -> pd.DataFrame | None:
+    """A table as text; None where it is none, unless it is called index."""
     try:
-        if name not in files.tables:
-            files.tables[name] = hold(files.place / name, questions or Questions(), files.read(name))
-        return files.tables[name].text
+        return read_table(files.place / name, files.read(name))
     except DataError:
         if PurePosixPath(name).stem == "index":
             raise
@@ -88,7 +85,7 @@ def refuse_unusable(files: Files) -> None:
         DataError: an index.csv without a column of paths; a table of boxes, or one that names files in another way.
     """
     for name in files.top():
-        if not is_table_name(name):
+        if not name.lower().endswith((".csv", ".parquet")):
             continue
         table = read_beside(files, name)
         if table is None or not any(is_picture(each) for each in files.names):

@@ -12,7 +12,6 @@ import pandas as pd
 from components.lib.kinds._dicom import is_dicom
 from components.lib.readers._dicom_headers import Header, headers
 from components.lib.readers._tables import SPLIT_NAMES, known_text
-from components.lib.tables import is_table_name
 from pipelines.look.beside import read_beside
 from pipelines.look.choices import classes_from, is_split, made_split
 from pipelines.look.columns import (
@@ -21,7 +20,6 @@ from pipelines.look.columns import (
     source_columns,
 )
 from pipelines.look.findings import Draft, Questions, counted, refused
-from pipelines.look.forms import refuse_unclear
 from pipelines.look.pictures import picture_draft, seen
 from pipelines.look.sources import Files
 from pipelines.look.targets import choose_target
@@ -116,7 +114,7 @@ def _index(files: Files, told: list[Header]) -> tuple[str, pd.DataFrame, str, st
     held = {"path": {header.file for header in told}}
     held |= {key: {str(value) for h in told if (value := getattr(h, field)) is not None} for key, field in KEYS.items()}
     for name in files.top():
-        table = read_beside(files, name) if is_table_name(name) else None
+        table = read_beside(files, name) if name.lower().endswith((".csv", ".parquet")) else None
         if table is None:
             continue
         for key, known in held.items():
@@ -133,9 +131,6 @@ def _with_index(
     sentences: list[str], questions: Questions,
 ) -> Draft:  # fmt: skip
     name, raw, column, key = index
-    held = files.tables[name]
-    refuse_unclear(held, files.place / name, questions.target)
-    raw = raw.drop(columns=[*held.unclear])
     table, where = raw.apply(known_text), files.place / name
     found = attributes(table, questions, [column])
     chosen = choose_target(raw, table, {column, *found.taken}, questions, where, "classes")
@@ -144,14 +139,14 @@ def _with_index(
     given = found.given(table)
     columns: dict[str, Any] = {"key": column} if column != key else {}
     columns |= source_columns(found, table, found.columns["split"] if given else None) | mapped(called, target)
-    source |= {"index": name, "key": key} | held.settings | ({"columns": columns} if columns else {})
+    source |= {"index": name, "key": key} | ({"columns": columns} if columns else {})
     matched = int(raw[column].str.strip().isin(
         {header.file if key == "path" else str(getattr(header, KEYS[key])) for header in told}
     ).sum())  # fmt: skip
     sentences += [
         f"a table beside them with {counted(len(table), 'row')}, {matched:,} of which name a file here; column "
         f"{column!r} is the {key}, {target!r} the target",
-        *held.found, *classes.found, *found.found, *_patients(told),
+        *classes.found, *found.found, *_patients(told),
     ]  # fmt: skip
     draft = _finish(files, told, source, (called, sentences), classes, given=given)
     draft.why |= {f"source.columns.{role}": why for role, why in found.why.items()}

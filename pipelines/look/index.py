@@ -23,7 +23,6 @@ from pipelines.look.columns import (
     source_columns,
 )
 from pipelines.look.findings import Draft, Questions, counted, refused, some
-from pipelines.look.forms import refuse_unclear
 from pipelines.look.headers import owners
 from pipelines.look.pictures import picture_draft, seen
 from pipelines.look.refusals import boxes, is_boxes
@@ -49,11 +48,8 @@ def look_at_index(
         DataError: a table of boxes, files named twice, nothing to predict, nothing that can be read.
     """
     name, raw, path = index
-    where, held = files.place / name, files.tables.get(name)
-    if held:
-        refuse_unclear(held, where, questions.target)
-        raw = raw.drop(columns=[*held.unclear])
     table = raw.apply(known_text)
+    where = files.place / name
     _check(where, table, path)
     found = attributes(table, questions, leave=[path])
     taken = {path, "mask", *found.taken, *(c for c in table.columns if names.plain(c) in SIZES)}
@@ -70,7 +66,6 @@ def look_at_index(
     sentences = [
         f"a table {name if name == 'index.csv' else 'beside the files'} with {counted(rows, 'row')}; column {path!r} "
         f"names the files, {target!r} is the target; {what.described}",
-        *(held.found if held else ()),
         *told,
         f"pictures are brought to {what.size[0]}×{what.size[1]}, {'colour' if what.coloured else 'grey'}",
         *found.found,
@@ -84,7 +79,7 @@ def look_at_index(
         **source_columns(found, table, found.columns["split"] if given else None),
         **mapped(called, target),
     }
-    source = {**source, "index": name, **(held.settings if held else {}), **({"columns": columns} if columns else {})}
+    source = {**source, "index": name, **({"columns": columns} if columns else {})}
     groups = table[found.columns["patient"]].nunique() if known else whose.groups
     sides = table[found.columns["split"]].str.lower().map(SPLIT_NAMES) if given else pd.Series(dtype="str")
     train = trained_on(int((sides == "train").sum()), given) if given else round(0.7 * rows)

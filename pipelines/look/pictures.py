@@ -13,7 +13,6 @@ import numpy as np
 from components.lib.errors import Unusable
 from components.lib.kinds._decode import decode
 from components.lib.kinds.base import Array
-from components.lib.readers._class_folders import placed
 from components.lib.readers._tables import SPLIT_NAMES
 from pipelines.look.choices import Classes, classes_from, is_split, kept_split, made_split, trained_on, training
 from pipelines.look.findings import Draft, Questions, counted, refused, some
@@ -144,14 +143,10 @@ def look_at_class_folders(files: Files, names: Sequence[str], source: dict[str, 
     Raises:
         DataError: fewer than two classes, folders of masks or of patients, no picture that can be read.
     """
-    told = placed(names)
-    copies = sum(each.copy for each in told)
-    names = [name for name, each in zip(names, told, strict=True) if not each.copy]
-    told = [each for each in told if not each.copy]
     parts = [PurePosixPath(name).parts[:-1] for name in names]
     sides = {part[0]: SPLIT_NAMES.get(part[0].lower()) for part in parts if part}
     below = [part[1:] if part and sides[part[0]] else part for part in parts]
-    counts = Counter(each.name for each in told if each.name is not None)
+    counts = Counter(part[0] for part in below if part)
     refuse_masks(files.place, list(counts))
     _check_folders(files, counts)
     classes = classes_from(counts, questions)
@@ -163,11 +158,6 @@ def look_at_class_folders(files: Files, names: Sequence[str], source: dict[str, 
         *classes.found,
         f"pictures are brought to {what.size[0]}×{what.size[1]}, {'colour' if what.coloured else 'grey'}",
         *_folder_notes(below, sides, given=given),
-        *(
-            [f"{counted(copies, 'picture')} left out: copies of files in the class folders, one folder down"]
-            if copies
-            else []
-        ),
         whose.sentence,
     ]
     in_train = sum(sides.get(part[0]) == "train" for part in parts if part)

@@ -196,6 +196,7 @@ def test_class_folders_tell_of_pictures_that_are_not_read(tmp_path: Path) -> Non
     names = [f"{finding}/{n}.png" for finding in CLASSES for n in range(40)]
     raw = lay(tmp_path / "raw", *names, "normal/.hidden.png")
     (raw / "normal" / "moving.GIF").write_bytes(BAD["moving.gif"][0])
-    dataset = run(raw, tmp_path, task(source={"reader": "folder", "path": "raw"}))
+    spec = task(source={"reader": "folder", "path": "raw"}, split={"unknown_patients": "accept"})
+    dataset = run(raw, tmp_path, spec)
     assert reasons(dataset, tmp_path) == {"moving.GIF": BAD["moving.gif"][1]}
     assert len(dataset.samples()) == 80

@@ -71,6 +71,9 @@ class Source(Settings, ABC):
     synthetic: bool = False
     """The samples were made by a program; it shows wherever they show."""
 
+    follow_links: bool = False
+    """Read files and folders outside of `path` to which links in it lead. False: such links are an error."""
+
     raw_type: ClassVar[type]
     """What it reads a sample as; the input's kind must take it."""
 

@@ -39,7 +39,6 @@ from components.lib.readers._listed import (
 from components.lib.readers._patient_from import FileSource
 from components.lib.readers.base import ATTRIBUTES, Columns, Inputs, Load, Targets
 from components.lib.readers.folder import check_folder, read_file
-from components.lib.tables import PLAIN_FORM, TableForm
 
 Key = Literal["path", "StudyInstanceUID", "SeriesInstanceUID", "AccessionNumber", "PatientID"]
 HEADER_FIELDS = {
@@ -63,9 +62,7 @@ class DicomSource(FileSource, ABC):
     """What both readers of DICOM have."""
 
     index: str | None = None
-    """CSV, Excel or Parquet table below the folder; null: class folders."""
-    format: TableForm = PLAIN_FORM
-    """How the index is written, where it isn't a plain CSV."""
+    """CSV or Parquet table below the folder; null: class folders."""
     key: Key = "path"
     """What names a sample in the index: a file or a folder of files, or a value of the header that stands in them."""
     columns: DicomColumns = DicomColumns()
@@ -105,7 +102,7 @@ class DicomSource(FileSource, ABC):
 
     def _from_index(self, raw: Place, targets: Targets) -> pd.DataFrame:
         path = raw / str(self.index)
-        listed, told = read_index(path, {"key": self.columns.key or self.key}, targets, self.columns, self.format)
+        listed, told = read_index(path, {"key": self.columns.key or self.key}, targets, self.columns)
         if self.key == "path":
             listed["key"] = as_they_lie(raw, listed["key"], folders=True)
             check_inside(path, listed["key"])

@@ -83,7 +83,7 @@ def test_a_file_that_may_not_be_read_is_a_finding_about_it(tmp_path: Path) -> No
 def test_what_is_no_plain_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lay(tmp_path, "mild/a.png", "mild/b.png")
     os.mkfifo(tmp_path / "mild" / "pipe.png")
-    with pytest.raises(Unusable, match="unreadable: no plain file"):
+    with pytest.raises(Unusable, match="unreadable: not a regular file"):
         load(tmp_path, "mild/pipe.png")
     with pytest.raises(IsADirectoryError):
         load(tmp_path, "mild")
