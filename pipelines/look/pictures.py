@@ -13,10 +13,21 @@ import numpy as np
 from components.lib.errors import Unusable
 from components.lib.kinds._decode import decode
 from components.lib.kinds.base import Array
+from components.lib.patient_ids import form
 from components.lib.readers._tables import SPLIT_NAMES
-from pipelines.look.choices import Classes, classes_from, is_split, kept_split, made_split, trained_on, training
+from pipelines.look.choices import (
+    MOST_CLASSES,
+    Classes,
+    classes_from,
+    is_split,
+    kept_split,
+    made_split,
+    trained_on,
+    training,
+)
 from pipelines.look.findings import Draft, Questions, counted, refused, some
-from pipelines.look.headers import owners
+from pipelines.look.headers import Owners, owners
+from pipelines.look.patients import looks_like_patients, masks_among, proposed
 from pipelines.look.refusals import refuse_masks
 from pipelines.look.sources import Files
 
@@ -148,21 +159,51 @@ def look_at_class_folders(files: Files, names: Sequence[str], source: dict[str, 
     below = [part[1:] if part and sides[part[0]] else part for part in parts]
     counts = Counter(part[0] for part in below if part)
     refuse_masks(files.place, list(counts))
-    _check_folders(files, counts)
+    _check_folders(files, counts, names, below)
     classes = classes_from(counts, questions)
     what = seen(files, names)
     given = {*sides.values()} if is_split(sides.values()) and all(parts) else set[str | None]()
+    labels = [part[0] if part else None for part in below]
     whose = owners(files, names)
+    told = [whose.sentence]
+    if not whose.patients:
+        of_folders = [sides.get(part[0]) if part else None for part in parts] if given else []
+        proposal, told = proposed(names, labels, questions, of_folders)
+        if proposal is None:
+            told.append(whose.sentence)
+        else:
+            whose = Owners(proposal.groups, 0)
+            source = {**source, "patient_from": proposal.pattern}
+            classes.rarest = patients_of_rarest(labels, proposal.patients, classes)
     found = [
         f"{_formats(names)} in {counted(len(counts), 'class folder')}; {what.described}",
         *classes.found,
         f"pictures are brought to {what.size[0]}×{what.size[1]}, {'colour' if what.coloured else 'grey'}",
-        *_folder_notes(below, sides, given=given),
-        whose.sentence,
+        *_folder_notes(below, sides, given=given, known=whose.patients > 0),
+        *told,
     ]
     in_train = sum(sides.get(part[0]) == "train" for part in parts if part)
     train = trained_on(in_train, given) if given else round(0.7 * len(names))
-    return picture_draft(source, what, classes, ("finding", found), (given, whose.by, whose.groups, train), files)
+    draft = picture_draft(source, what, classes, ("finding", found), (given, whose.by, whose.groups, train), files)
+    if "patient_from" in source:
+        draft.why["source.patient_from"] = "the part of the path that names the patient; null if it doesn't"
+        if given and proposal is not None and proposal.shared:
+            keep_apart(draft, proposal.shared)
+    return draft
+
+
+def patients_of_rarest(labels: Sequence[str | None], patients: Sequence[str | None], classes: Classes) -> int:
+    """How many patients the class has that fewest have; a file of nobody known counts as one."""
+    held = {(label, patient or number) for number, (label, patient) in enumerate(zip(labels, patients, strict=True))}
+    counts = Counter(label for label, _ in held)
+    return min(counts[name] for name in classes.names)
+
+
+def keep_apart(draft: Draft, shared: int) -> None:
+    """Take patients who are in several given splits out of train; without a word, ingest would stop."""
+    draft.values["split"]["shared_patients"] = "drop_from_train"
+    draft.why["split.shared_patients"] = f"{counted(shared, 'patient')} in more than one of the given splits"
+    draft.found.append(f"{counted(shared, 'patient')} in more than one of the given splits: taken out of train")
 
 
 def picture_draft(
@@ -215,7 +256,27 @@ def _formats(names: Sequence[str]) -> str:
     return " and ".join(f"{number:,} {name}" for name, number in formats.most_common())
 
 
-def _check_folders(files: Files, counts: Counter[str]) -> None:
+def _check_folders(files: Files, counts: Counter[str], names: Sequence[str], below: Sequence[tuple[str, ...]]) -> None:
+    outlines = masks_among(names)
+    if looks_like_patients(counts):
+        inner = {part[1] for part in below if len(part) > 1}
+        lower = f", with folders {some(sorted(inner))} in them" if 2 <= len(inner) <= MOST_CLASSES else ""
+        masks = f", and {counted(outlines, 'outline')} (masks) among the pictures" if outlines else ""
+        raise refused(
+            files.place,
+            expected="one folder for each class",
+            found=f"{counted(len(counts), 'folder')} that are called like patients ({form(min(counts))}){lower}{masks}",
+            todo="write an index.csv beside them with the columns path, patient and class",
+        )
+    if outlines:
+        raise refused(
+            files.place,
+            expected="pictures alone in the folders of classes",
+            found=f"{counted(outlines, 'outline')} (masks) among {counted(len(names), 'picture')}: outlines can't be "
+            "learnt yet, and are no pictures of a class",
+            todo="for a class of the whole picture, an index.csv that lists the pictures without their outlines, with "
+            "the columns path, patient and class",
+        )
     if len(counts) < 2:
         raise refused(
             files.place,
@@ -233,7 +294,7 @@ def _check_folders(files: Files, counts: Counter[str]) -> None:
 
 
 def _folder_notes(
-    below: Sequence[tuple[str, ...]], sides: dict[str, str | None], *, given: Collection[str | None]
+    below: Sequence[tuple[str, ...]], sides: dict[str, str | None], *, given: Collection[str | None], known: bool
 ) -> list[str]:
     """What else the folders say."""
     notes = []
@@ -250,7 +311,7 @@ def _folder_notes(
     if loose := sum(not part for part in below):
         notes.append(f"{counted(loose, 'picture')} in no class folder: without a class they teach nothing")
     deeper = {part[:2] for part in below if len(part) > 1}
-    if len(deeper) >= 5:
+    if len(deeper) >= 5 and not known:
         notes.append(
             f"{len(deeper):,} folders lie below those of the classes: if they are patients, an index.csv with the "
             "columns path, patient and class keeps each of them on one side"
