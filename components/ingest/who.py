@@ -5,12 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from components.lib.errors import DataError
-from components.lib.patient_ids import identify
+from components.lib.patient_ids import ACCEPTED, identify
 from components.lib.spec import TaskSpec
 from components.lib.validate.leaks import PATIENTS_UNKNOWN
-
-ACCEPTED = 0.2
-"""Share of samples of unknown patients up to which `split.by: patient` runs without a word in the task file."""
 
 
 def known_patients(table: pd.DataFrame, spec: TaskSpec) -> tuple[pd.DataFrame, tuple[str, ...]]:

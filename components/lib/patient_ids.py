@@ -31,6 +31,8 @@ MANY = 20
 """Samples (examinations, where they are known) from which on one id for more than half of them stands for nobody."""
 CROWDED = 10
 """How many times as many samples as the middle one of the other ids such an id must have."""
+ACCEPTED = 0.2
+"""Share of samples of unknown patients up to which `split.by: patient` runs without a word in the task file."""
 SHOWN = 3
 """Forms of an id that are shown."""
 LONGEST_FORM = 24

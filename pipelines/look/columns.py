@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from components.lib.kinds._labels import same_form
+from components.lib.patient_ids import ACCEPTED, identify
 from components.lib.places import Place
 from components.lib.readers._tables import SPLIT_NAMES, known_text
 from components.lib.spec import DATASET_COLUMNS
@@ -30,16 +31,23 @@ class Attributes:
         columns: attribute to the column that holds it, None where there is none.
         found: sentences.
         why: attribute to its reason.
+        patients: ids in their normal form, one a row, null where unknown; None without a column of them.
     """
 
     columns: dict[str, str | None]
     found: list[str] = field(default_factory=list)
     why: dict[str, str] = field(default_factory=dict)
+    patients: pd.Series | None = None
 
     @property
     def taken(self) -> set[str]:
         """The columns that are attributes."""
         return {column for column in self.columns.values() if column is not None}
+
+    @property
+    def accepts_unknown(self) -> bool:
+        """Whether a task has to accept that many samples name no patient, though some do."""
+        return self.patients is not None and bool(self.patients.isna().mean() > ACCEPTED)
 
     def given(self, table: pd.DataFrame) -> set[str]:
         """The sides of the source's own split, where it can be kept; none where a split is made."""
@@ -74,6 +82,7 @@ def attributes(table: pd.DataFrame, questions: Questions, leave: Collection[str]
                 )
     if found.columns["patient"] is None:
         found.columns["patient"] = _patient_by_content(table, questions, {*leave, *found.taken})
+    _identify(found, table, leave)
     _tell(found, table)
     return found
 
@@ -91,6 +100,22 @@ def _fits(role: str, column: pd.Series) -> bool:
         ages = pd.to_numeric(known, errors="coerce")
         return distinct > 1 and bool(ages.between(0, 120).mean() > 0.95)
     return 0 < distinct <= 100 and distinct * 3 <= len(known)
+
+
+def _identify(found: Attributes, table: pd.DataFrame, leave: Collection[str]) -> None:
+    """Ids in their normal form; a column with one word for everybody is the patient of nobody."""
+    patient, study = found.columns["patient"], found.columns["study"]
+    for column in [c for c in table.columns if names.plain(c) in names.PATIENT and c not in {*leave, patient}]:
+        if table[column].nunique() == 1 and patient is None:
+            found.found.append(f"column {column!r} has one value for everybody: patients are unknown")
+    if patient is None:
+        return
+    told = identify(table[patient], table[study] if study else None)
+    found.found += [f"column {patient!r}: {sentence[0].lower()}{sentence[1:]}" for sentence in told.sentences]
+    if told.ids.nunique() < 2:
+        found.columns["patient"] = None
+    else:
+        found.patients = told.ids
 
 
 def _patient_by_content(table: pd.DataFrame, questions: Questions, leave: Collection[str]) -> str | None:
@@ -114,7 +139,7 @@ def _patient_by_content(table: pd.DataFrame, questions: Questions, leave: Collec
 def _tell(found: Attributes, table: pd.DataFrame) -> None:
     patient = found.columns["patient"]
     if patient is not None:
-        known = table[patient].dropna()
+        known = (table[patient] if found.patients is None else found.patients).dropna()
         lacking = len(table) - len(known)
         found.why["patient"] = f"{counted(known.nunique(), 'patient')} in {counted(len(table), 'row')}"
         found.found.append(

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
 
 from components.lib.kinds._dicom import is_dicom
+from components.lib.patient_ids import ACCEPTED, form, identify, normal
 from components.lib.readers._dicom_headers import Header, headers
+from components.lib.readers._paths import Names, common_form
 from components.lib.readers._tables import SPLIT_NAMES, known_text
-from pipelines.look.beside import read_beside
-from pipelines.look.choices import classes_from, is_split, made_split
+from components.lib.readers.dicom_files import NUMBERED
+from pipelines.look import names
+from pipelines.look.beside import HALF, as_they_lie, read_beside
+from pipelines.look.choices import MOST_CLASSES, classes_from, is_split, made_split
 from pipelines.look.columns import (
     attributes,
     mapped,
     source_columns,
 )
 from pipelines.look.findings import Draft, Questions, counted, refused
+from pipelines.look.patients import proposed
 from pipelines.look.pictures import picture_draft, seen
 from pipelines.look.sources import Files
 from pipelines.look.targets import choose_target
@@ -62,25 +68,47 @@ def look_at_dicom(files: Files, found: list[str], questions: Questions) -> Draft
     told = [header for header in headers(files.place, found) if header.has_picture]
     source: dict[str, Any] = files.source("dicom")
     sentences = [_what(told)]
-    index = _index(files, told)
+    index, near = _index(files, told)
     if index is not None:
         return _with_index(files, told, source, index, sentences, questions)
     parts = [PurePosixPath(header.file).parts[:-1] for header in told]
     below = [part[1:] if part and part[0].lower() in SPLIT_NAMES else part for part in parts]
     counts = Counter(part[0] for part in below if part)
-    if not 2 <= len(counts) <= 20:
+    whose = _folders_are(told, [part[0] if part else None for part in below])
+    if not 2 <= len(counts) <= 20 or whose:
+        unfit = _why_not(near)
         raise refused(
             files.place,
             expected="one folder for each class, or a table beside them that names files, studies (StudyInstanceUID), "
             "series, accession numbers or patients, and a column of classes",
-            found=f"{sentences[0]}, and nothing that says what is on them",
-            todo="write an index.csv with the columns path, or StudyInstanceUID, and class",
+            found=sentences[0]
+            + (f"; {unfit}" if unfit else ", and nothing that says what is on them")
+            + (f"; {counted(len(counts), 'folder')}, each of which is one {whose}" if whose else ""),
+            todo="keep one row for each of them, with one column for each target"
+            if unfit and any(fit.repeated for fit in near)
+            else "write the ids of the headers, or the paths, into the table as they are"
+            if unfit
+            else "write an index.csv with the columns path, or StudyInstanceUID, and class",
         )
     classes = classes_from(counts, questions)
     sides = {SPLIT_NAMES.get(part[0].lower()) for part in parts if part}
     given = sides if is_split(sides) and all(parts) else set[str | None]()
     sentences += [f"in {counted(len(counts), 'class folder')}", *classes.found, *_patients(told)]
-    return _finish(files, told, source, ("finding", sentences), classes, given=given)
+    return _finish(files, told, source, ("finding", sentences), classes, given=given, questions=questions)
+
+
+def _folders_are(told: list[Header], folders: list[str | None]) -> str:
+    """What folders are of that hold one patient, or one series, each: no classes; empty where they may be classes."""
+    known = pd.DataFrame({
+        "folder": folders, "patient": [header.patient for header in told], "series": [header.series for header in told]
+    }).dropna(subset="folder")  # fmt: skip
+    for name in ("patient", "series"):
+        held = known.dropna(subset=name)
+        if held.empty or held["folder"].nunique() < 2:
+            continue
+        if (held.groupby("folder")[name].nunique() == 1).all() and held.groupby(name)["folder"].nunique().max() == 1:
+            return name
+    return ""
 
 
 def _what(told: list[Header]) -> str:
@@ -109,21 +137,94 @@ def _patients(told: list[Header]) -> list[str]:
     return notes
 
 
-def _index(files: Files, told: list[Header]) -> tuple[str, pd.DataFrame, str, str] | None:
-    """A table beside the files: its name, its cells, the column that names the samples, and what it names them by."""
-    held = {"path": {header.file for header in told}}
-    held |= {key: {str(value) for h in told if (value := getattr(h, field)) is not None} for key, field in KEYS.items()}
+@dataclass(frozen=True)
+class _Fit:
+    """How a column of a table names the DICOM files."""
+
+    table: str
+    column: str
+    key: str
+    share: float
+    """Of the rows with a value, those that name a file, study, series or patient here."""
+    repeated: int
+    """Rows that name again what another row names."""
+    form: str
+    known: str
+    """What the values look like in the table, and in the headers or names of files."""
+
+
+def _index(files: Files, told: list[Header]) -> tuple[tuple[str, pd.DataFrame, str, str] | None, list[_Fit]]:
+    """A table beside the files, its name, its cells, the column that names the samples, and what it names them by;
+    and where none fits, the columns that come nearest."""
+    names_here = Names([header.file for header in told], files.place)
+    near: list[_Fit] = []
     for name in files.top():
         table = read_beside(files, name) if name.lower().endswith((".csv", ".parquet")) else None
         if table is None:
             continue
-        for key, known in held.items():
-            for column in table.columns:
-                values = table[column].str.strip()
-                values = values[values != ""]
-                if len(values) and known and values.isin(known).mean() >= 0.5 and values.is_unique:
-                    return name, table, str(column), key
-    return None
+        found = [
+            fit for column in table.columns for key in ("path", *KEYS)
+            if (fit := _fit(name, table, str(column), key, told, names_here)) is not None
+        ]  # fmt: skip
+        good = [fit for fit in found if fit.share >= HALF and not fit.repeated]
+        if good:
+            best = max(good, key=lambda fit: fit.share)
+            if best.key == "path":
+                table = as_they_lie(table, best.column, files)
+            return (name, table, best.column, best.key), []
+        near += found
+    return None, near
+
+
+def _fit(name: str, table: pd.DataFrame, column: str, key: str, told: list[Header], names_here: Names) -> _Fit | None:
+    """How a column names the files; None where nothing speaks for it."""
+    values = table[column].str.strip()
+    values = values[values != ""]
+    plain = names.plain(column)
+    called = plain in names.FILE if key == "path" else plain == names.plain(key) or (
+        key == "PatientID" and plain in names.PATIENT
+    )  # fmt: skip
+    if not len(values):
+        return None
+    if key == "path":
+        if not called and values.nunique() <= MOST_CLASSES:
+            return None
+        resolved = names_here.resolve(values.tolist())
+        same, share = pd.Series(resolved.files, values.index), sum(resolved.found) / len(values)
+        known, form_here = {header.file for header in told}, common_form([header.file for header in told])
+        form_there = common_form(values.tolist())
+    else:
+        here = {str(value) for header in told if (value := getattr(header, KEYS[key])) is not None}
+        alike = normal if key in NUMBERED else str
+        same, known = values.map(alike), {alike(value) for value in here}
+        # A column of classes 0 and 1 has values that are patients' numbers, too.
+        share = float(same.isin(known).mean()) if called or values.nunique() > min(MOST_CLASSES, len(known) // 2) else 0
+        form_there, form_here = _common(values), _common(pd.Series(sorted(here), dtype="str"))
+    if not share and not called:
+        return None
+    repeated = int(same[same.isin(known)].duplicated().sum())
+    return _Fit(name, column, key, share, repeated, form_there, form_here)
+
+
+def _common(values: pd.Series) -> str:
+    return str(values.map(form).value_counts().index[0]) if len(values) else "none"
+
+
+def _why_not(near: list[_Fit]) -> str:
+    """Why the tables beside the files don't say what is on them; empty where there is none that nearly does."""
+    if not near:
+        return ""
+    best = max(near, key=lambda fit: (fit.share, fit.key == "PatientID"))
+    if best.repeated and best.share >= HALF:
+        return (
+            f"the table {best.table} names them in column {best.column!r} ({best.key}), but several rows name one: "
+            f"{best.repeated:,} rows too many"
+        )
+    some_fit = f"{best.share:.0%} of its rows" if best.share else "none of its rows"
+    return (
+        f"the table {best.table}, of which {some_fit} fit: column {best.column!r} has {best.key} as `{best.form}`, the "
+        f"{'file names' if best.key == 'path' else 'headers'} have it as `{best.known}`"
+    )
 
 
 def _with_index(
@@ -140,15 +241,15 @@ def _with_index(
     columns: dict[str, Any] = {"key": column} if column != key else {}
     columns |= source_columns(found, table, found.columns["split"] if given else None) | mapped(called, target)
     source |= {"index": name, "key": key} | ({"columns": columns} if columns else {})
-    matched = int(raw[column].str.strip().isin(
-        {header.file if key == "path" else str(getattr(header, KEYS[key])) for header in told}
-    ).sum())  # fmt: skip
+    same = normal if key in NUMBERED else str
+    here = {header.file if key == "path" else same(getattr(header, KEYS[key]) or "") for header in told}
+    matched = int(raw[column].str.strip().map(str if key == "path" else same).isin(here).sum())
     sentences += [
         f"a table beside them with {counted(len(table), 'row')}, {matched:,} of which name a file here; column "
         f"{column!r} is the {key}, {target!r} the target",
         *classes.found, *found.found, *_patients(told),
     ]  # fmt: skip
-    draft = _finish(files, told, source, (called, sentences), classes, given=given)
+    draft = _finish(files, told, source, (called, sentences), classes, given=given, questions=questions)
     draft.why |= {f"source.columns.{role}": why for role, why in found.why.items()}
     draft.why["source.key"] = "what a row of the table is about"
     draft.table = table
@@ -163,17 +264,32 @@ def _finish(
     classes: Any,
     *,
     given: Collection[str | None],
+    questions: Questions,
 ) -> Draft:
     what = seen(files, [header.file for header in told])
     name, sentences = target
     sentences.append(f"pictures are {what.described}; they are brought to {what.size[0]}×{what.size[1]}")
-    groups = len({header.patient or header.file for header in told})
-    known = any(header.patient for header in told)
+    ids = identify(
+        pd.Series([header.patient for header in told], dtype="object"),
+        pd.Series([header.study for header in told], dtype="object"),
+    )
+    sentences += [f"headers: {sentence[0].lower()}{sentence[1:]}" for sentence in ids.sentences]
+    known = bool(ids.ids.notna().any())
+    groups = int(ids.ids.nunique() + ids.ids.isna().sum())
+    if not known:
+        labels = [None] * len(told)
+        proposal, told_whose = proposed([header.file for header in told], labels, questions)
+        sentences += told_whose
+        if proposal:
+            known, groups = True, proposal.groups
+            source = {**source, "patient_from": proposal.pattern}
     by = "patient" if known else "sample"
     draft = picture_draft(
         source, what, classes, (name, sentences), (given, by, groups, round(0.7 * len(told))), files
     )  # fmt: skip
     if not given:
         draft.values["split"], draft.why["split"] = made_split(groups, by=by, classes=classes)
+    if known and ids.ids.isna().mean() > ACCEPTED and "patient_from" not in source:
+        draft.values["split"]["unknown_patients"] = "accept"
     draft.why["source.reader"] = "one sample a file; who it is of is read from the header, and leaves as a pseudonym"
     return draft

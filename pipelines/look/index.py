@@ -23,8 +23,9 @@ from pipelines.look.columns import (
     source_columns,
 )
 from pipelines.look.findings import Draft, Questions, counted, refused, some
-from pipelines.look.headers import owners
-from pipelines.look.pictures import picture_draft, seen
+from pipelines.look.headers import Owners, owners
+from pipelines.look.patients import proposed
+from pipelines.look.pictures import keep_apart, picture_draft, seen
 from pipelines.look.refusals import boxes, is_boxes
 from pipelines.look.sources import Files
 from pipelines.look.targets import Target, choose_target
@@ -62,6 +63,16 @@ def look_at_index(
     classes, told = _kind(raw, table, chosen, questions, where)
     given = found.given(table)
     known, whose = found.columns["patient"] is not None, owners(files, files_there)
+    told_whose = [whose.sentence]
+    proposal = None
+    if not known and not whose.patients:
+        rows_there = table[table[path].isin(there)]
+        labels = [None if pd.isna(label) else str(label) for label in rows_there[target]]
+        sides_there = rows_there[found.columns["split"]].str.lower().map(SPLIT_NAMES).tolist() if given else []
+        proposal, told_whose = proposed(
+            files_there, labels if classes else [None] * len(labels), questions, sides_there
+        )
+        told_whose += [] if proposal else [whose.sentence]
     rows = len(table)
     sentences = [
         f"a table {name if name == 'index.csv' else 'beside the files'} with {counted(rows, 'row')}; column {path!r} "
@@ -72,24 +83,36 @@ def look_at_index(
         *_notes(files, table, path, found, given=given),
         "split by patient; patients become pseudonyms under your key: python -m components.lib.pseudonyms makes one"
         if known
-        else whose.sentence,
+        else told_whose[0],
+        *([] if known else told_whose[1:]),
     ]
     columns = {
         **({"path": path} if path != "path" else {}),
         **source_columns(found, table, found.columns["split"] if given else None),
         **mapped(called, target),
     }
+    if proposal:
+        whose = Owners(proposal.groups, 0)
+        source = {**source, "patient_from": proposal.pattern}
+        if classes and not given:
+            classes.rarest = patients_of_rarest(pd.Series(labels), pd.Series(proposal.patients), classes)
     source = {**source, "index": name, **({"columns": columns} if columns else {})}
-    groups = table[found.columns["patient"]].nunique() if known else whose.groups
+    groups = whose.groups if found.patients is None else found.patients.nunique()
     sides = table[found.columns["split"]].str.lower().map(SPLIT_NAMES) if given else pd.Series(dtype="str")
     train = trained_on(int((sides == "train").sum()), given) if given else round(0.7 * rows)
     by = "patient" if known else whose.by
-    if classes and known:
-        classes.rarest = patients_of_rarest(raw[target], table[found.columns["patient"]], classes)
+    if classes and found.patients is not None:
+        classes.rarest = patients_of_rarest(raw[target], found.patients, classes)
     draft = picture_draft(source, what, classes, (called, sentences), (given, by, groups, train), files)
     draft.why |= {f"source.columns.{role}": why for role, why in found.why.items()}
     draft.why["source.columns.path"] = "its values name the files"
     draft.table = table
+    if proposal:
+        draft.why["source.patient_from"] = "the part of the path that names the patient; null if it doesn't"
+        if given and proposal.shared:
+            keep_apart(draft, proposal.shared)
+    if found.accepts_unknown:
+        draft.values["split"]["unknown_patients"] = "accept"
     if given and known and (shared := _shared(table, found)):
         draft.values["split"]["shared_patients"] = "drop_from_train"
         draft.why["split.shared_patients"] = f"the given split has {counted(shared, 'patient')} on two sides"
@@ -162,7 +185,5 @@ def _notes(
 
 def _shared(table: pd.DataFrame, found: Attributes) -> int:
     """Patients on two sides of the given split."""
-    sides = table.groupby(found.columns["patient"])[str(found.columns["split"])].agg(
-        lambda side: side.str.lower().map(SPLIT_NAMES).nunique()
-    )
-    return int((sides > 1).sum())
+    sides = table[str(found.columns["split"])].str.lower().map(SPLIT_NAMES)
+    return 0 if found.patients is None else int((sides.groupby(found.patients).nunique() > 1).sum())

@@ -12,15 +12,19 @@ from pathlib import PurePosixPath
 from components.lib.readers._tables import SPLIT_NAMES
 from pipelines.look.findings import Questions, counted
 
-PERSON = frozenset(
-    ["patient", "patients", "pat", "pt", "person", "subject", "subj", "sub", "participant", "proband", "individual", "case", "mrn", "pid", "anon", "volunteer", "patientin", "paciente", "sujeto", "sujet", "persona", "kranker", "fall", "cas", "caso", "animal", "donor", "spender"]
-)
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+PERSON = _words("""patient patients pat pt person subject subj sub participant proband individual case mrn pid anon
+    volunteer patientin paciente sujeto sujet persona kranker fall cas caso animal donor spender""")
 """Words that stand before a patient's number, in small letters."""
-OTHERS = frozenset(
-    ["study", "studies", "series", "serie", "ses", "session", "visit", "scan", "view", "slice", "slices", "image", "images", "img", "imgs", "picture", "pictures", "frame", "part", "batch", "folder", "dataset", "data", "set", "fold", "split", "grade", "class", "klasse", "stage", "type", "level", "score", "birads", "gleason", "kl", "label", "day", "week", "month", "year", "sequence", "seq"]
-)
+OTHERS = _words("""study studies series serie ses session visit scan view slice slices image images img imgs picture
+    pictures frame part batch folder dataset data set fold split grade class klasse stage type level score birads
+    gleason kl label day week month year sequence seq""")
 """Words before a number that is no patient's."""
-VIEWS = frozenset(["left", "right", "l", "r", "od", "os", "ou", "ap", "pa", "lat", "lateral", "frontal", "cc", "mlo", "dorsal", "plantar", "links", "rechts"])
+VIEWS = _words("left right l r od os ou ap pa lat lateral frontal cc mlo dorsal plantar links rechts")
 """Words behind a patient's number that tell the pictures of one patient apart."""
 LEAST = 5
 """Groups from which on names say something."""
@@ -148,7 +152,7 @@ def _of_folders(names: Sequence[str]) -> list[tuple[str, bool]]:
 
 
 def looks_like_patients(values: Collection[str]) -> bool:
-    """Whether folders are called like patients: a number in each, after one word or none, that is no grade or series."""
+    """Whether folders are called like patients: a number in each, after one word or none, and no grade or series."""
     named = [value for value in values if value.lower() not in SPLIT_NAMES]
     numbered = [value for value in named if re.search(r"\d", value)]
     if len(numbered) < max(3, 0.8 * len(named)):
@@ -230,4 +234,4 @@ def _pattern(start: tuple[str, ...], *, general: bool = False) -> str:
 def masks_among(names: Sequence[str]) -> int:
     """How many pictures are outlines of others: `scan_mask.tif` beside `scan.tif`."""
     stems = {str(PurePosixPath(name).with_suffix("")) for name in names}
-    return sum(bool(found := MASK.search(stem)) and stem[: found.start()] in stems for stem in stems)
+    return sum(found is not None and stem[: found.start()] in stems for stem in stems for found in [MASK.search(stem)])

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from components.lib.errors import Unusable
 from components.lib.kinds._decode import decode
@@ -25,6 +26,7 @@ from pipelines.look.choices import (
     trained_on,
     training,
 )
+from pipelines.look.columns import patients_of_rarest
 from pipelines.look.findings import Draft, Questions, counted, refused, some
 from pipelines.look.headers import Owners, owners
 from pipelines.look.patients import looks_like_patients, masks_among, proposed
@@ -174,7 +176,7 @@ def look_at_class_folders(files: Files, names: Sequence[str], source: dict[str, 
         else:
             whose = Owners(proposal.groups, 0)
             source = {**source, "patient_from": proposal.pattern}
-            classes.rarest = patients_of_rarest(labels, proposal.patients, classes)
+            classes.rarest = patients_of_rarest(pd.Series(labels), pd.Series(proposal.patients), classes)
     found = [
         f"{_formats(names)} in {counted(len(counts), 'class folder')}; {what.described}",
         *classes.found,
@@ -190,13 +192,6 @@ def look_at_class_folders(files: Files, names: Sequence[str], source: dict[str, 
         if given and proposal is not None and proposal.shared:
             keep_apart(draft, proposal.shared)
     return draft
-
-
-def patients_of_rarest(labels: Sequence[str | None], patients: Sequence[str | None], classes: Classes) -> int:
-    """How many patients the class has that fewest have; a file of nobody known counts as one."""
-    held = {(label, patient or number) for number, (label, patient) in enumerate(zip(labels, patients, strict=True))}
-    counts = Counter(label for label, _ in held)
-    return min(counts[name] for name in classes.names)
 
 
 def keep_apart(draft: Draft, shared: int) -> None:

@@ -178,13 +178,15 @@ def _draft(
     columns = source_columns(found, table, found.columns["split"] if given else None) | mapped(called, name)
     if columns:
         source["columns"] = columns
-    groups = table[patient].nunique() if patient else len(table)
+    groups = len(table) if found.patients is None else found.patients.nunique()
     by = "patient" if patient else "sample"
-    if classes and patient:
-        classes.rarest = patients_of_rarest(column, table[patient], classes)
+    if classes and found.patients is not None:
+        classes.rarest = patients_of_rarest(column, found.patients, classes)
     split, why_split = made_split(groups, by=by, classes=classes)
     if given:
         split, why_split = kept_split(given, by)
+    if found.accepts_unknown:
+        split["unknown_patients"] = "accept"
     settings, why_train = training(round(0.7 * len(table)), "table")
     row: dict[str, Any] = {"kind": "table", **inputs.settings()}
     values = {

@@ -175,7 +175,11 @@ def test_files_named_without_their_folder(tmp_path: Path) -> None:
     table = renamed(tmp_path, {})
     table["path"] = table["path"].str.removeprefix("films/")
     table.to_csv(tmp_path / "labels.csv", index=False)
-    assert refusal(tmp_path).found == "column 'path' names the pictures without one of them"
+    assert look(tmp_path).values["source"]["index"] == "labels.csv"
+    (tmp_path / "elsewhere").mkdir()
+    for name in table["path"]:
+        (tmp_path / "elsewhere" / name).write_bytes((tmp_path / "films" / name).read_bytes())
+    assert "could mean several files, which have one name in several folders" in refusal(tmp_path).found
 
 
 def test_files_named_twice(tmp_path: Path) -> None:
