@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pipelines.look import names
+
 BINS = 12
 FEWEST = 5
 """Rows of a value below which it is not written on the page: it may tell who somebody is."""
@@ -48,7 +50,9 @@ def describe(name: str, column: pd.Series, role: str, why: str) -> Column:
     """
     known = column.dropna().astype("str")
     share, distinct = len(known) / max(len(column), 1), int(known.nunique())
-    secret = role in ("patient", "study", "date") or role.startswith("names the sample")
+    secret = (
+        names.plain(name) in names.PERSON or role in ("patient", "study", "date") or role.startswith("names the sample")
+    )
     numbers = pd.to_numeric(known, errors="coerce").dropna()
     if known.empty:
         return Column(name, role, "nothing", share, distinct, "", (), why)
@@ -93,6 +97,6 @@ def form(value: str) -> str:
     return (text if len(text) <= 40 else f"{text[:39]}…") + tail
 
 
-def file_forms(names: Sequence[str], at_most: int = 5) -> list[tuple[str, int]]:
+def file_forms(files: Sequence[str], at_most: int = 5) -> list[tuple[str, int]]:
     """Forms of file names and how many files have each, the commonest first."""
-    return Counter(form(name) for name in names).most_common(at_most)
+    return Counter(form(file) for file in files).most_common(at_most)

@@ -129,6 +129,13 @@ def test_a_value_of_few_rows_is_counted_not_shown() -> None:
     assert told.known == pytest.approx(0.9)
 
 
+def test_a_column_that_names_people_is_shown_as_forms() -> None:
+    told = describe(
+        "name", pd.Series(["Mueller", "Okafor"] * 20), "not used", "called like something that names a person"
+    )
+    assert told.values == "such as a (40)"
+
+
 @needs("brain_mri_4class")
 def test_the_page_of_a_public_set(tmp_path: Path) -> None:
     from looks import REAL
