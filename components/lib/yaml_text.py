@@ -59,7 +59,7 @@ def one_line(value: Any) -> str:
         return "[" + ", ".join(map(one_line, value)) + "]"
     # A character that breaks the line, can't be seen or turns the writing direction stands as its number. In a list
     # the value is written as it must be inside braces.
-    odd = isinstance(value, str) and any(map(_is_odd, value))
+    odd = isinstance(value, str) and any(map(is_odd, value))
     told = yaml.safe_dump(
         [value], default_flow_style=True, width=10**9, allow_unicode=not odd, default_style='"' if odd else None
     )
@@ -68,9 +68,9 @@ def one_line(value: Any) -> str:
 
 def in_comment(text: str) -> str:
     """A text that stays in its line of comment: characters that could end it stand as their numbers."""
-    return "".join(sign.encode("unicode_escape").decode() if _is_odd(sign) else sign for sign in text)
+    return "".join(sign.encode("unicode_escape").decode() if is_odd(sign) else sign for sign in text)
 
 
-def _is_odd(sign: str) -> bool:
-    """Whether a character breaks a line, can't be seen, or isn't one."""
-    return unicodedata.category(sign) in {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
+def is_odd(sign: str) -> bool:
+    """Whether a character breaks a line, can't be seen, or isn't one; joiners are letters' own in some scripts."""
+    return sign not in "\u200c\u200d" and unicodedata.category(sign) in {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}

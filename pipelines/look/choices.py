@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
+from components.lib.errors import DataError
+from components.lib.kinds._classes import MOST_CHARACTERS
 from components.lib.kinds.binary import Binary
 from components.lib.kinds.multiclass import Multiclass
+from components.lib.yaml_text import is_odd
 from pipelines.look.findings import Questions, counted, some
 from pipelines.look.health import means_health, verdict
 from pipelines.look.labels import read_labels
@@ -60,12 +63,32 @@ class Classes:
         return kind.column(labels)  # type: ignore[no-any-return]
 
 
+def _require_usable_names(labels: Iterable[str]) -> None:
+    """Refuse labels that no class can be called by.
+
+    Raises:
+        DataError: some are too long, or hold characters that break a line or can't be seen.
+    """
+    long = sum(len(label) > MOST_CHARACTERS for label in labels)
+    odd = sum(any(map(is_odd, label)) for label in labels)
+    if long or odd:
+        told = {"longer": long, "with control, line-separating or direction characters": odd}
+        raise DataError(
+            "classes",
+            expected=f"labels of at most {MOST_CHARACTERS} characters that can be seen",
+            found=", ".join(f"{number} {how}" for how, number in told.items() if number),
+            todo="rename them in the data; or write a task file by hand, with a short name under `classes:` and the "
+            "label as it stands in the data under `spellings: {name: [label]}` (docs/new-task.md)",
+        )
+
+
 def classes_from(counts: Mapping[str, int], questions: Questions) -> Classes:
     """Classes from the words that stand for them and how often each does; at least two.
 
     Spellings of one class are one, labels that mean "unknown" are none. Words that look like a slip of the pen are
     pointed out and left out, so that ingest stops at them.
     """
+    _require_usable_names(counts)
     read = read_labels(counts, questions)
     kept = dict(read.counts)
     found = []

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from films import lay
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.lib.errors import DataError
 from components.lib.yaml_text import in_comment, one_line, read_yaml
-from pipelines.look.findings import Draft
+from pipelines.look.findings import Draft, Questions
 from pipelines.look.text import task_text
+from pipelines.new import create
 from pipelines.workspace import with_path
 
 BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
@@ -76,3 +80,12 @@ def test_dvc_reads_the_same_task_file(word: str) -> None:
     if word in ("1e3", "0o7", "012", "1:30"):  # text for us, a number for YAML 1.2; both see when it changes
         return
     assert parse_yaml(text, "task.yaml") == yaml.safe_load(text) == values
+
+
+@pytest.mark.parametrize("label", ["x" * 61, "a\u2028b", "a\x85b", "a\tb", "nul\x01", "\u202etext"])
+def test_a_label_that_no_class_can_be_called_by_is_refused_by_new(tmp_path: Path, label: str) -> None:
+    data = lay(tmp_path / "films", *(f"{name}/{n}.png" for name in (label, "well") for n in range(30)))
+    with pytest.raises(DataError) as caught:
+        create(data, tmp_path / "ws", "films", Questions())
+    assert "spellings" in caught.value.todo
+    assert not (tmp_path / "ws").exists()

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from components.lib.statistics import Estimate
 
 Floats = NDArray[np.float64]
-ClassName = Annotated[str, Field(min_length=1, max_length=60)]
+MOST_CHARACTERS = 60
+ClassName = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 
 
