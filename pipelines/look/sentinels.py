@@ -20,6 +20,8 @@ FAR = 2
 """Times the width of all other values that a number lies away from them, from which on it is set apart."""
 PLAIN = 999
 """Repeated digits from here on are no values in another unit."""
+SEVERAL = 2
+"""Other values from which on a number among them may be a word: -1 beside 1 is a direction."""
 CLEAR = -88
 """Repeated digits from here downwards are known as codes for "unknown": -88, -99, -999."""
 
@@ -55,13 +57,13 @@ def numbers_of(column: str, values: NDArray[np.float64]) -> Numbers:
     others = distinct[~strange & (distinct != 0)] if (~strange & (distinct != 0)).any() else distinct[~strange]
     for value, count in zip(distinct.tolist(), counts.tolist(), strict=True):
         if value == 0 or value in SENTINELS:
-            _judge(found, column, value, count, others)
+            _judge(found, column, value, count, others, len(distinct) - 1)
     if found.measured:
         _rest(found, found.measured, column, known[~np.isin(known, [*found.unknown])])
     return found
 
 
-def _judge(found: Numbers, column: str, value: float, count: int, others: NDArray[np.float64]) -> None:
+def _judge(found: Numbers, column: str, value: float, count: int, others: NDArray[np.float64], different: int) -> None:
     """A number that is often written for "unknown": can it be a value?"""
     bounds = found.measured
     if bounds is not None and not bounds.low <= value <= bounds.high:
@@ -76,14 +78,18 @@ def _judge(found: Numbers, column: str, value: float, count: int, others: NDArra
     alone = value < lowest - apart or value > highest + apart
     if value <= CLEAR and count >= TWICE and (lowest >= 0 or alone):
         found.unknown[value] = count
-    elif (
-        (value < 0 <= lowest) or (alone and value >= 9) or (value >= 9 and highest + 1 < value <= 9 and len(others) < 9)
-    ):
+    elif count >= TWICE and different >= SEVERAL and _may_be_a_word(value, others, alone=alone):
         line = f"unknown: {{{column}: [{value:g}]}}"
         why = f"all others are {lowest:g} to {highest:g}"
         found.doubtful.append(
             f"{column!r}: {value:g} in {counted(count, 'cell')}, {why}: if it means unknown, add to the input: {line}"
         )
+
+
+def _may_be_a_word(value: float, others: NDArray[np.float64], *, alone: bool) -> bool:
+    """Below zero where nothing else is; far from all others; or 9 above a scale of some points."""
+    scale = len(others) < 9 and float(others.max()) + 1 < value <= 9
+    return value < 0 <= float(others.min()) or (alone and value >= 9) or scale
 
 
 def _rest(found: Numbers, bounds: Measured, column: str, known: NDArray[np.float64]) -> None:

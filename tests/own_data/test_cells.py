@@ -333,3 +333,11 @@ def test_chromosomes_and_directions_are_no_words_for_unknown(tmp_path: Path) -> 
     assert row["numbers"] == ["strand"]
     assert "unknown" not in row
     assert not any("strand" in line for line in draft.found)
+
+
+@pytest.mark.parametrize(("values", "word"), [([1, 2, 9], 9), ([0, 1, -1], -1), ([1, 2, 3, 4, 99], 99)])
+def test_doubtful_codes_of_few_values_are_reported(tmp_path: Path, values: list[int], word: int) -> None:
+    draft = looked(tmp_path, {"smoker": np.random.default_rng(0).choice(values, ROWS)})
+    assert draft.values["inputs"]["row"]["numbers"] == ["smoker"]
+    assert "unknown" not in draft.values["inputs"]["row"]
+    assert any(f"add to the input: unknown: {{smoker: [{word}]}}" in line for line in draft.found)
