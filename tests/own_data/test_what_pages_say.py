@@ -79,6 +79,15 @@ def test_exact_duplicates_count_too_and_none_is_no_warning(tmp_path: Path) -> No
     assert str(told) == "1 exact duplicate of samples in other splits (1 in validation)"
 
 
+def test_a_gate_without_duplicates_holds_where_there_are_none(tmp_path: Path) -> None:
+    outputs, truth, _ = answers(right=True)
+    gates = {"gates": {"finding.without_duplicates_auc": 0.5}}
+    made = evaluated(tmp_path, outputs=outputs, truth=truth, settings=gates)
+    (gate,) = find(made, None).gates
+    assert gate.passed
+    assert gate.found == pytest.approx(made.results[0].metrics["auc"].low, abs=1e-6)
+
+
 def test_unknown_patients_and_many_abstentions_are_not_missed(tmp_path: Path) -> None:
     outputs, truth, _ = answers(right=True)
     nobody = evaluated(tmp_path / "nobody", outputs=outputs, truth=truth)
