@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from components.lib.answers import ERROR, LYING, MODEL_VERSION, Parameter, parameters
+from components.lib.answers import ERROR, LYING, MODEL_VERSION, UNKNOWN_CATEGORY, Parameter, parameters
 from components.lib.errors import MedpipeError
 from components.lib.kinds import INPUT_KINDS, TARGET_KINDS, InputKind, TargetKind
 from components.lib.made_files import write_or_check
@@ -29,7 +29,7 @@ COMMON = {
     "outside": "share of the training samples that lie nearer to the others than this one, 0 to 1; null where the kind "
     "of input has no plain figures",
     "warnings": "sentences joined by `; `, empty where there is none: `image: farther out than 99 of 100 training "
-    "samples` beyond .99",
+    "samples` beyond .99; of a table also `record: column ward: " + UNKNOWN_CATEGORY + "`",
     "map": "only with `explain`: the sample, and warm on it what speaks for the answer, as a PNG in base64; null of a "
     "model without maps",
     "model_version": "the version in the registry that answered",

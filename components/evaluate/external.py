@@ -23,6 +23,7 @@ from components.evaluate.gates import told
 from components.evaluate.ledger import line, open_test
 from components.evaluate.part import Evaluated
 from components.evaluate.results import measure
+from components.evaluate.unknown import lines, served
 from components.evaluate.writing import verdict, write, write_json
 from components.lib.dataset import SPLITS, Dataset
 from components.lib.errors import DataError, ModelError
@@ -85,10 +86,11 @@ def external(
     spec, dataset = cleaned(data, task)
     _refuse_others(network, name, dataset, spec)
     samples, arrays = _samples(network, dataset, spec, split)
-    evaluated = Evaluated(spec, dataset, network, samples, arrays, measure(network, samples, arrays))
+    samples, arrays, refused = served(network, samples, arrays)
+    evaluated = Evaluated(spec, dataset, network, samples, arrays, measure(network, samples, arrays), refused)
     run = _run(evaluated, name, split)
     opening = open_test(run, evaluated)
-    print(line(evaluated, opening))
+    print("\n".join([*lines(evaluated), line(evaluated, opening)]))
     _write(find(evaluated, opening, name), folder, run, split)
     print(f"wrote {folder}: report.html, metrics.json")
     return folder

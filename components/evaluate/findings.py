@@ -19,6 +19,7 @@ from components.evaluate import (
     shortcuts,
     smaller,
     surrogate,
+    unknown,
 )
 from components.evaluate.baselines import Baseline, baselines
 from components.evaluate.card import CardFacts
@@ -104,6 +105,7 @@ def find(evaluated: Evaluated, opening: Opening | None, name: str = "") -> Findi
         calibration.part(evaluated),
         robustness.part(evaluated),
         outside.part(evaluated),
+        unknown.part(evaluated),
         explanation.part(evaluated),
         *(() if name else (surrogate.part(evaluated),)),  # it would learn from samples that are judged here
         shortcuts.part(evaluated),

@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 
+import pandas as pd
+
 from components.evaluate.part import Evaluated, Part
 from components.lib.openings import Opening, record
 from components.lib.page import Section, paragraph
@@ -46,7 +48,9 @@ def split_digest(evaluated: Evaluated) -> str:
     Neither the other splits nor the settings of clean change it: the same patients in another size are still the same.
     """
     columns = ["sample_id", "sha256", *sorted(result.target for result in evaluated.results)]
-    table = evaluated.samples.reindex(columns=columns).astype(object)
+    # Those that a server refuses are of the split too: another model may refuse others.
+    whole = pd.concat([evaluated.samples, *([] if evaluated.refused is None else [evaluated.refused])])
+    table = whole.reindex(columns=columns).astype(object)
     rows = table.where(table.notna(), None).to_numpy(object).tolist()
     text = json.dumps(sorted(json.dumps(row, default=str) for row in rows))
     return hashlib.sha256(text.encode()).hexdigest()

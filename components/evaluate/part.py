@@ -29,6 +29,8 @@ class Evaluated:
     """Cleaned test samples (N, …) by input."""
     results: tuple[Result, ...]
     """Per target."""
+    refused: pd.DataFrame | None = None
+    """Table of the test samples that a server of the model refuses: they aren't measured."""
 
     @property
     def noun(self) -> str:

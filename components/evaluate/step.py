@@ -12,6 +12,8 @@ from components.evaluate.gates import told
 from components.evaluate.ledger import line, open_test
 from components.evaluate.part import Evaluated
 from components.evaluate.results import measure
+from components.evaluate.unknown import lines as unknown_lines
+from components.evaluate.unknown import served
 from components.evaluate.writing import verdict, write, write_json
 from components.lib.dataset import Dataset
 from components.lib.errors import DataError, ModelError
@@ -46,13 +48,21 @@ def evaluate(dataset: Path, model: Path, out: Path, spec: TaskSpec) -> None:
         "assumed": spec.assumed,
     }  # fmt: skip
     with output(out, work) as partial:
-        evaluated = Evaluated(spec, data, network, samples, arrays, measure(network, samples, arrays))
+        samples, arrays, refused = served(network, samples, arrays)
+        evaluated = Evaluated(spec, data, network, samples, arrays, measure(network, samples, arrays), refused)
         run = run_of(model, spec)
         opening = open_test(run, evaluated)
         findings = find(evaluated, opening)
         write(findings, partial)
         write_json(partial / "evaluation.json", verdict(findings))
-        summary = [*findings.receipt, line(evaluated, opening), *lines(findings.baselines), *told(findings.gates)]
+        unknown = unknown_lines(evaluated)
+        summary = [
+            *findings.receipt,
+            *unknown,
+            line(evaluated, opening),
+            *lines(findings.baselines),
+            *told(findings.gates),
+        ]
         _track(run, findings, partial, summary)
     print("\n".join([*spec.assumption_lines, *summary, *findings.warnings]))
 

@@ -24,6 +24,7 @@ LYING = {"outside": "double", "warnings": "string"}
 """Columns that tell how a sample lies among training samples, and MLflow's data types of them."""
 MODEL_VERSION, ERROR = {"model_version": "string"}, {"error": "string"}
 """What the server adds to them: its version of the model, and with `on_error` the reason why a row has no answer."""
+UNKNOWN_CATEGORY = "category counts as unknown, training has it rarely or never"
 _rulers: WeakKeyDictionary[Model, dict[str, Ruler]] = WeakKeyDictionary()
 
 
@@ -146,9 +147,10 @@ def _lying(model: Model, cleaned: Mapping[str, Array]) -> dict[str, NDArray[Any]
     """How the samples lie among those of training: `outside` and `warnings`."""
     info, rulers = model.info, _rulers_of(model)
     count = len(next(iter(cleaned.values())))
+    sentences = _unknown_categories(info, cleaned, count)
     if not rulers:
-        return {"outside": np.full(count, None, object), "warnings": np.full(count, "", object)}
-    farthest, sentences = np.zeros(count), [""] * count
+        return {"outside": np.full(count, None, object), "warnings": np.array(sentences, object)}
+    farthest = np.zeros(count)
     for name, ruler in rulers.items():
         distances = ruler.distance(info.inputs[name].summary(cleaned[name], info.fitted_inputs[name]))
         shares = ruler.nearer(distances)
@@ -156,6 +158,16 @@ def _lying(model: Model, cleaned: Mapping[str, Array]) -> dict[str, NDArray[Any]
         for row in np.flatnonzero(distances > ruler.mark).tolist():
             sentences[row] = "; ".join(filter(None, [sentences[row], f"{name}: {told(float(shares[row]))}"]))
     return {"outside": farthest, "warnings": np.array(sentences, object)}
+
+
+def _unknown_categories(info: ModelInfo, cleaned: Mapping[str, Array], count: int) -> list[str]:
+    """For each sample, in which columns its category counts as unknown; empty where in none."""
+    found: list[list[str]] = [[] for _ in range(count)]
+    for name, kind in info.inputs.items():
+        for column, unknown in kind.unknown_categories_of(cleaned[name], info.fitted_inputs[name]).items():
+            for row in np.flatnonzero(unknown).tolist():
+                found[row].append(f"{name}: column {column}: {UNKNOWN_CATEGORY}")
+    return ["; ".join(each) for each in found]
 
 
 def _rulers_of(model: Model) -> dict[str, Ruler]:

@@ -33,6 +33,6 @@ def of_format_2(values: dict[str, Any]) -> str:
             )
         numbers = fitted[name]["numbers"]
         fitted[name] = {"numbers": [{NAME: each, **numbers[each]} for each in kind["numbers"]], "categories": []}
-        kind.pop("rare", None)  # without categories it says nothing
+        fitted[name]["rare"] = kind.pop("rare", 1)  # without categories it says nothing
     values["format"] = 3
     return ""

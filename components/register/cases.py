@@ -75,7 +75,7 @@ def cases_of(
 
 
 def _chosen(data: Dataset, info: ModelInfo, count: int) -> list[str]:
-    """Test samples that a server doesn't refuse: it takes no category that training never saw, which evaluate does."""
+    """Test samples that a server doesn't refuse: evaluate measures no others."""
     taken: list[str] = []
     for part in data.parts:
         arrays = {name: part.array(name) for name in info.inputs}
@@ -87,7 +87,8 @@ def _chosen(data: Dataset, info: ModelInfo, count: int) -> list[str]:
             str(data.path),
             expected="a test sample that the served model would answer, as a golden case",
             found=f"none of {data.info.counts['test']}",
-            todo="a server refuses categories that training hardly saw: lower `rare` of the input, or join categories",
+            todo="a server refuses categories that training has rarely: set `unknown_categories: allow` or a lower "
+            "`rare` for the input, or join categories",
         )
     return [taken[place] for place in evenly(np.arange(len(taken)), count)]
 

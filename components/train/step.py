@@ -68,6 +68,8 @@ def train(dataset: Path, augmented: Path, model: Path, spec: TaskSpec) -> None:
             train_student(development, train_members(development, work, None), work, None)
             processes.stop()
             return
+        for told in _fitted(development):
+            print(told)
         with training_run(spec, work / "run.json") as run:
             run.log_dataset(cleaned, "training")
             run.log_dataset(copies, "augmented")
@@ -159,6 +161,13 @@ def assemble(
     )  # fmt: skip
     write_model_json(partial, info)
     return info
+
+
+def _fitted(development: Development) -> list[str]:
+    """What was fitted of each input, where a reader should know it."""
+    fitted = development.all.fitted.inputs
+    told = {name: kind.fitted_text(fitted[name]) for name, kind in development.spec.inputs.items()}
+    return [f"{name}: {text}" for name, text in told.items() if text]
 
 
 def _explained(outputs: list[str], spec: TaskSpec) -> Explained:

@@ -70,6 +70,10 @@ def test_a_row_that_a_server_refuses_is_no_case(tiny_table: Workspace) -> None:
     info = Model(tiny_table.path / "data/model").info
     (name,) = info.inputs
     fitted = {**info.fitted_inputs[name], "categories": [{"name": "sex", "known": ["1"]}]}
+    rejecting = {name: info.inputs[name].model_copy(update={"unknown_categories": "reject"})}
+    every = cases(tiny_table, 1000, info=info.model_copy(update={"fitted_inputs": {name: fitted}}))
+    assert {sent(body)["sex"] for body in every.bodies} == {"1", "2"}
+    info = info.model_copy(update={"inputs": rejecting})
     known = info.model_copy(update={"fitted_inputs": {name: fitted}})
     chosen = cases(tiny_table, 1000, info=known)
     assert {sent(body)["sex"] for body in chosen.bodies} == {"1"}

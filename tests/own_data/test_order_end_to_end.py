@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +13,19 @@ import pytest
 import yaml
 from asking import requests_of, served
 from mlflow import MlflowClient
+from reached import Done, reach
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
-from workspaces import Workspace
 
-from components.augment import augment
-from components.clean import clean
 from components.evaluate import evaluate
-from components.ingest import ingest
 from components.lib.dataset import Dataset
 from components.lib.errors import DataError, ModelError
 from components.lib.model_dir import Model
 from components.lib.server import ask
-from components.lib.spec import TaskSpec, load_spec
-from components.register import register
+from components.lib.spec import load_spec
 from components.train.step import train
 from serving.batch import batch
 
@@ -39,25 +34,6 @@ pytestmark = [pytest.mark.accept, pytest.mark.xdist_group("tensorflow")]
 ROWS = 420
 COLUMNS = ("Aufnahme", "zustand nach", "été", "性别", "B", "a", "sex", "discharge_status", "Site")
 CLASSES = ("severe", "Mild", "none", "acute")
-
-
-@dataclass(frozen=True)
-class Done:
-    """A table and what all steps made of it."""
-
-    spec: TaskSpec
-    workspace: Workspace
-    table: pd.DataFrame
-
-    @property
-    def data(self) -> Path:
-        return self.workspace.path / "data"
-
-    @property
-    def predicted(self) -> pd.DataFrame:
-        """Test samples: what evaluate predicted, and their row of the table."""
-        predicted = pd.read_parquet(self.data / "evaluation/predictions.parquet")
-        return predicted.merge(pd.read_parquet(self.data / "private/sources.parquet"), on="sample_id")
 
 
 def drawn(seed: int) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -95,25 +71,6 @@ def drawn(seed: int) -> tuple[dict[str, Any], pd.DataFrame]:
         "evaluate": None,
     }  # fmt: skip
     return task, table[order]
-
-
-def reach(folder: Path, task: dict[str, Any], table: pd.DataFrame) -> Done:
-    """Every step from ingest to register, in this process."""
-    (folder / "data/raw").mkdir(parents=True)
-    table.to_csv(folder / "data/raw/ward.csv", index=False)
-    (folder / "task.yaml").write_text(yaml.safe_dump(task, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    spec, data = load_spec(folder / "task.yaml"), folder / "data"
-    raw, here = data / "raw", Workspace(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", here.store)
-        ingest(raw, data / "ingested", data / "private", spec)
-        clean(raw, data / "ingested", data / "private", data / "cleaned", spec)
-        augment(data / "cleaned", data / "augmented", spec)
-        train(data / "cleaned", data / "augmented", data / "model", spec)
-        evaluate(data / "cleaned", data / "model", data / "evaluation", spec)
-        places = ("raw", "cleaned", "private", "model", "evaluation", "registered")
-        register(*(data / each for each in places), spec)
-    return Done(spec, here, table)
 
 
 @pytest.fixture(scope="module")

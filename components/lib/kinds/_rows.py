@@ -23,6 +23,8 @@ LONGEST = 64
 """Characters of a category."""
 LARGEST = 1e100
 """Numbers beyond it count as infinite: their squares could not be added up."""
+FEWEST_ROWS, ENOUGH_ROWS = 3, 10
+"""Of a category, from a small and from a usual number of training rows."""
 LISTED = 12
 """Categories that a message lists."""
 
@@ -134,6 +136,12 @@ def check_categories(column: str, allowed: tuple[str, ...] | None) -> None:
     if len({*allowed}) < len(allowed):
         twice = sorted(word for word, count in Counter(allowed).items() if count > 1)
         raise ValueError(f"every category of {column} once; {listed(twice)} stands there twice")
+
+
+def rows_of_a_category(rows: int) -> int:
+    """In how many of so many training rows a category must occur to be known: a fiftieth, but 3 at least and 10 at
+    most; beyond 100,000 rows one in 10,000."""
+    return max(min(ENOUGH_ROWS, max(FEWEST_ROWS, math.ceil(rows / 50))), rows // 10_000)
 
 
 def listed(names: Iterable[str]) -> str:

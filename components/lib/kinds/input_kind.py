@@ -172,8 +172,16 @@ class InputKind(Settings, ABC):
     def to_request(self, name: str, raw: Raw) -> dict[str, Any]:
         """One raw sample as a caller would send it: column to JSON value, those that needn't be there left out."""
 
+    def fitted_text(self, fitted: Fitted) -> str:
+        """What a reader should know of what was fitted, as a clause; empty where there is nothing to say."""
+        return ""
+
+    def unknown_categories_of(self, cleaned: Array, fitted: Fitted) -> Mapping[str, NDArray[np.bool_]]:
+        """By column of categories, which of N cleaned samples have one there that counts as unknown, (N,)."""
+        return {}
+
     def refuse_unknown(self, cleaned: Array, fitted: Fitted) -> None:
-        """Refuse ONE cleaned sample of a serving request that holds what training never saw.
+        """Refuse ONE cleaned sample that holds what training never saw, where the task file asks for that.
 
         Raises:
             Unusable: with one sentence for the caller.

@@ -24,6 +24,7 @@ from components.lib.kinds._rows import (
     number,
     request_cell,
     row_type,
+    rows_of_a_category,
 )
 from components.lib.kinds.base import Array, Cleaned, Corruption, Explained, Fitted, InputKind, RequestColumn
 from components.lib.settings import Settings
@@ -65,8 +66,12 @@ class Table(InputKind):
     """Columns that hold categories: to the list of allowed ones, or null for those that training finds."""
     ranges: dict[str, tuple[Bound, Bound]] = Field(default_factory=dict)
     """Column of numbers to its lowest and highest plausible value; a row outside is left out, a request refused."""
-    rare: Annotated[int, Field(ge=1)] = 10
-    """Categories that training finds in fewer rows count as unknown; a list in `categories` stays as it is."""
+    rare: Annotated[int, Field(ge=1)] | None = None
+    """Categories in fewer training rows count as unknown; null: a fiftieth of the rows, but 3 at least and 10 at most,
+    beyond 100,000 rows one in 10,000. A list in `categories` stays as it is."""
+    unknown_categories: Literal["allow", "reject"] = "allow"
+    """Rows with a category that training has rarely or never: it counts as unknown, as in training, and the answer
+    says so in `warnings`; or a server refuses the row, and evaluate doesn't measure it."""
     missing: Literal["allow", "reject"] = "allow"
     """Rows with empty cells: a missing number counts as the column's mean, a missing category as none of them; or such
     rows are left out. Rows without any value always are."""
@@ -171,7 +176,7 @@ class Table(InputKind):
 
     def fit(self, pieces: Iterable[Array]) -> dict[str, Any]:
         """Of each column of numbers mean, deviation, and whether training misses some; of the others the categories.
-        Both are lists in the order of `columns`.
+        Both are lists in the order of `columns`. `rare`: in how many rows a category must occur to be known.
 
         Raises:
             DataError: more than 256 categories in a column, or nothing in any.
@@ -181,34 +186,27 @@ class Table(InputKind):
             moments.add(self._matrix(piece))
             for count, words in zip(counts, self._words(piece), strict=True):
                 count.update(words)
-        missing = moments.known < moments.rows
+        missing, rare = moments.known < moments.rows, self.rare or rows_of_a_category(moments.rows)
         figures = zip(self.numbers, moments.mean.tolist(), moments.deviation.tolist(), missing.tolist(), strict=True)
         fitted = {
             "numbers": [
                 {"name": name, "mean": mean, "deviation": wide, "missing": some} for name, mean, wide, some in figures
             ],
             "categories": [
-                {"name": name, "known": self._categories(name, allowed, count)}
+                {"name": name, "known": _known(name, allowed, count, rare)}
                 for (name, allowed), count in zip(self.categories.items(), counts, strict=True)
             ],
+            "rare": rare,
         }
         if not self.feature_names(fitted):
-            raise DataError("the table's columns of categories", expected=f"a category in {self.rare} rows of training",
+            raise DataError("the table's columns of categories", expected=f"a category in {rare} rows of training",
                             found="none", todo="lower `rare` of the input, or list the categories")  # fmt: skip
         return fitted
 
-    def _categories(self, column: str, allowed: tuple[str, ...] | None, count: Counter[str]) -> list[str]:
-        if allowed is not None:
-            return list(allowed)
-        found = sorted(word for word, rows in count.items() if word and rows >= self.rare)
-        if len(found) > WIDEST:
-            raise DataError(
-                f"column {column}",
-                expected=f"at most {WIDEST} categories of {self.rare} rows and more",
-                found=f"{len(found)}",
-                todo="raise `rare` of the input, list the categories that count, or leave the column out",
-            )
-        return found
+    def fitted_text(self, fitted: Fitted) -> str:
+        if None not in self.categories.values():
+            return ""
+        return f"categories in fewer than {fitted['rare']} training rows count as unknown"
 
     def feature_names(self, fitted: Fitted) -> tuple[str, ...]:
         """What each place of the network's input is.
@@ -309,12 +307,16 @@ class Table(InputKind):
                 continue
         return {column: None if is_missing(value) else value for column, value in sent.items()}
 
+    def unknown_categories_of(self, cleaned: Array, fitted: Fitted) -> Mapping[str, NDArray[np.bool_]]:
+        pairs = zip(fitted["categories"], _fields(cleaned)[len(self.numbers) :], strict=True)
+        return {column["name"]: ~np.isin(cleaned[field], ["", *column["known"]]) for column, field in pairs}
+
     def refuse_unknown(self, cleaned: Array, fitted: Fitted) -> None:
-        """Refuse a category that training never saw, or in fewer rows than `rare`."""
+        """Where `unknown_categories` are rejected: a category that training never saw, or in fewer rows than `rare`."""
         for column, field in zip(fitted["categories"], _fields(cleaned)[len(self.numbers) :], strict=True):
             word, known = str(cleaned[field]), column["known"]
-            if word and word not in known:
-                few = f" (training has it in fewer than {self.rare} rows, or not at all)"
+            if self.unknown_categories == "reject" and word and word not in known:
+                few = f" (training has it in fewer than {fitted['rare']} rows, or not at all)"
                 where = f"column {column['name']}: unknown category"
                 raise Unusable(f"{where}{few}{nearest(word, known)}; known: {listed(known)}")
 
@@ -351,6 +353,21 @@ class Table(InputKind):
             return f"The row's values; orange bars to the right: columns that speak {what}; blue to the left: against."
         dots = ", and a dot for where a number lies between its lowest and highest plausible value"
         return f"The row's values{dots if self.ranges else ''}."
+
+
+def _known(column: str, allowed: tuple[str, ...] | None, count: Counter[str], rare: int) -> list[str]:
+    """The categories of a column that a network can tell apart."""
+    if allowed is not None:
+        return list(allowed)
+    found = sorted(word for word, rows in count.items() if word and rows >= rare)
+    if len(found) > WIDEST:
+        raise DataError(
+            f"column {column}",
+            expected=f"at most {WIDEST} categories of {rare} rows and more",
+            found=f"{len(found)}",
+            todo="raise `rare` of the input, list the categories that count, or leave the column out",
+        )
+    return found
 
 
 def _fields(rows: Array) -> tuple[str, ...]:

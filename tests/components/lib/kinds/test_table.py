@@ -168,13 +168,40 @@ def test_categories_must_be_few_and_some() -> None:
         Table(kind="table", categories={"name": None}).fit([array])
 
 
-def test_a_request_with_a_category_that_training_never_saw_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("rows", "few"), [(20, 3), (150, 3), (301, 7), (500, 10), (876, 10), (100_000, 10), (1_000_000, 100)]
+)
+def test_how_many_rows_a_category_needs_follows_the_number_of_rows(rows: int, few: int) -> None:
+    kind = Table(kind="table", categories={"ward": None})
+    array = np.full(rows, ("A",), kind.dtype)
+    array["f0"][:few], array["f0"][few : 2 * few - 1] = "enough", "rare"
+    fitted = kind.fit([array])
+    assert fitted["rare"] == few
+    assert "enough" in fitted["categories"][0]["known"]
+    assert "rare" not in fitted["categories"][0]["known"]
+    assert kind.fitted_text(fitted) == f"categories in fewer than {few} training rows count as unknown"
+
+
+def test_where_a_category_counts_as_unknown() -> None:
+    array = rows(TABLE, {}, {"ward": "B"}, {"ward": "B"}, {"ward": None}, {"ward": "C"})
+    fitted = TABLE.fit([array])
+    found = TABLE.unknown_categories_of(array, fitted)
+    assert {name: each.tolist() for name, each in found.items()} == {
+        "sex": [False] * 5, "ward": [True, False, False, False, True],
+    }  # fmt: skip
+    assert TABLE.unknown_categories_of(array[:0], fitted)["ward"].tolist() == []
+
+
+def test_a_request_with_a_category_that_training_never_saw_is_refused_where_the_task_file_says_so() -> None:
     known = {"sex": ["male", "female"], "ward": ["INLAND", "NEAR BAY"]}
-    fitted = {"numbers": [], "categories": [{"name": name, "known": words} for name, words in known.items()]}
+    words = [{"name": name, "known": words} for name, words in known.items()]
+    fitted = {"numbers": [], "categories": words, "rare": 2}
+    kind = TABLE.model_copy(update={"unknown_categories": "reject"})
     for ward in ("INLAND", None):
-        TABLE.refuse_unknown(TABLE.clean(Row({**GOOD, "ward": ward})).array, fitted)
+        kind.refuse_unknown(kind.clean(Row({**GOOD, "ward": ward})).array, fitted)
+    TABLE.refuse_unknown(TABLE.clean(Row({**GOOD, "ward": "inlnd"})).array, fitted)
     with pytest.raises(Unusable) as caught:
-        TABLE.refuse_unknown(TABLE.clean(Row({**GOOD, "ward": "inlnd"})).array, fitted)
+        kind.refuse_unknown(kind.clean(Row({**GOOD, "ward": "inlnd"})).array, fitted)
     assert str(caught.value) == (
         "column ward: unknown category (training has it in fewer than 2 rows, or not at all); nearest: INLAND; "
         "known: INLAND, NEAR BAY"
