@@ -51,7 +51,7 @@ def admissions(how: str) -> tuple[dict[str, Any], pd.DataFrame]:
         },
         "targets": {"ill": {"kind": "binary", "classes": ["no", "yes"]}},
         "split": {"validation": 0.2, "test": 0.3}, "clean": None, "augment": None, "evaluate": None,
-        "train": {"model": "mlp", "width": 8, "epochs": 3, "batch_size": 32},
+        "train": {"model": "mlp", "width": 16, "epochs": 25, "batch_size": 16, "learning_rate": 0.02},
         "register": {"golden_cases": 200},
     }  # fmt: skip
     return task, table
