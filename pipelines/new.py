@@ -1,11 +1,11 @@
 """A workspace from data: looks at what is there, says what it found and why, writes the task file.
 
-    python -m pipelines.new DATA [--name NAME] [--into DIR] [--target COLUMN] [--yes] [--dry-run]
+    python -m pipelines.new DATA [--name NAME] [--into DIR] [--target COLUMN] [--sheet NAME] [--yes] [--dry-run]
     python -m pipelines.new --task TASK [DATA] [--into DIR]
     python -m pipelines.new --renew DIR
 
 DATA is a MedMNIST archive (.npz); a folder, a ZIP or a TAR of pictures, one folder a class or with an index table; a
-folder of DICOM files; a table (.csv, .csv.gz, .parquet); ECG records (WFDB) or beats as text.
+folder of DICOM files; a table (.csv, .tsv, .txt, .xlsx, .xls, .parquet …); ECG records (WFDB) or beats as text.
 All of it may lie on S3 (s3://bucket/prefix), single files on a web server (https://host/file.zip); see docs/data.md.
 TASK is a name in pipelines/tasks, or a task file of your own; DATA then takes the place of its `source.path`.
 The workspace (task.yaml, params.yaml, dvc.yaml, .dvc) goes to work/NAME unless --into names another place; data stay
@@ -99,6 +99,7 @@ def main(
     task: Annotated[str | None, typer.Option(help="A name in pipelines/tasks, or a task file.")] = None,
     renew: Annotated[Path | None, typer.Option(help="Only make this workspace's dvc.yaml anew.")] = None,
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="The sheet of an Excel workbook that holds the samples.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: every default is taken, and said.")] = False,
     samples: Annotated[
         bool, typer.Option("--samples", help="Show pictures or rows on inspection.html, for your eyes alone.")
@@ -129,7 +130,7 @@ def main(
         )
     name = name or workspace_name(data)
     workspace = into or CHECKOUT / "work" / name
-    questions = Questions(ask=sys.stdin.isatty() and not yes, target=target)
+    questions = Questions(ask=sys.stdin.isatty() and not yes, target=target, sheet=sheet)
     if dry_run:
         _show(_look(data, questions, follow_links=follow_links), workspace, name)
         return

@@ -42,13 +42,12 @@ class Seen:
         return self.exact | self.near
 
     def __str__(self) -> str:
-        kinds = [
-            f"{count} {kind} duplicate{'' if count == 1 else 's'}"
-            for count, kind in ((int(self.exact.sum()), "exact"), (int(self.near.sum()), "near"))
-            if count
-        ]
+        exact, near = int(self.exact.sum()), int(self.near.sum())
+        kinds = f"exact ({exact}) or near ({near})" if exact and near else "exact" if exact else "near"
+        what = f"an {kinds} duplicate" if exact + near == 1 and exact else f"a {kinds} duplicate"
+        what = what if exact + near == 1 else f"{kinds} duplicates"
         places = [f"{n} in {split}" for n, split in ((self.in_train, "train"), (self.in_validation, "validation")) if n]
-        return f"{' and '.join(kinds)} of samples in other splits ({', '.join(places)})"
+        return f"{what} of samples in other splits ({', '.join(places)})"
 
 
 def part(evaluated: Evaluated) -> Part:

@@ -65,7 +65,7 @@ def _assumed(sentences: tuple[str, ...]) -> list[Section]:
     if not sentences:
         return []
     intro = paragraph("These choices were made without an answer from anyone. If one is wrong, so is the report.")
-    return [Section("Assumed, not confirmed", (intro, *(warning(text) for text in sentences)))]
+    return [Section("Assumed, not confirmed", (intro, *(warning(_stop(text)) for text in sentences)))]
 
 
 def _warnings(warnings: tuple[str, ...]) -> list[Section]:
@@ -111,9 +111,8 @@ def _measured_on(findings: Findings) -> Section:
             labels = samples[result.target].astype("str").where(samples[result.target].notna(), "unknown")
             per_class = pd.crosstab(samples["split"], labels).reindex(SPLITS, fill_value=0)
             for name in per_class.columns:
-                counts[f"{result.target}: {name}" if len(results) > 1 else spoken(str(name))] = per_class[
-                    name
-                ].to_numpy()
+                title = f"{result.target}: {name}" if len(results) > 1 else spoken(str(name))
+                counts[title] = per_class[name].to_numpy()
     own = data.info.digest in network.lineage.values()
     splits = "train and validation splits" if network.cross_validated else "train split"
     origin = (
@@ -209,6 +208,11 @@ def _limits(findings: Findings) -> Section:
     elif data.patients["test"] < data.counts["test"]:
         limits.append("Where several samples are of one patient, intervals draw whole patients.")
     return Section("Limits", tuple(paragraph(limit) for limit in limits))
+
+
+def _stop(text: str) -> str:
+    """A sentence with its capital and its full stop."""
+    return _sentence(text) if text.endswith((".", "!", "?")) else f"{_sentence(text)}."
 
 
 def _sentence(line: str) -> str:

@@ -12,10 +12,12 @@ from pathlib import Path
 from components.lib.errors import DataError
 from components.lib.places import Place, Remote, copy_to
 from components.lib.readers.folder import is_picture
+from components.lib.tables import SUFFIXES
 from pipelines.look.beats import beat_files, is_beats, look_at_beats
 from pipelines.look.beside import find_index, refuse_unusable, refuse_without_paths
 from pipelines.look.dicom import dicom_names, look_at_dicom
 from pipelines.look.findings import ASSUMED, Draft, Questions, counted, refused
+from pipelines.look.forms import head_of, hold
 from pipelines.look.index import look_at_index
 from pipelines.look.medmnist import is_medmnist, look_at_archive, other_arrays
 from pipelines.look.pictures import look_at_class_folders
@@ -31,13 +33,13 @@ from pipelines.look.refusals import (
 )
 from pipelines.look.signals import look_at_records
 from pipelines.look.sources import PACKED, Files, folder_files, packed_files
-from pipelines.look.tables import look_at_table, read
+from pipelines.look.tables import look_at_table
 from pipelines.look.text import task_text
 
 __all__ = ["Draft", "Questions", "look", "task_text"]
 
 NOBODY_KNOWN = "patients are unknown: samples of one may be in several splits; `refuse` stops there"
-TABLES = (".csv", ".csv.gz", ".parquet")
+TABLES = SUFFIXES
 
 
 def look(data: Place, questions: Questions | None = None) -> Draft:
@@ -100,7 +102,7 @@ def _table(data: Path, questions: Questions) -> Draft:
     """A file that is a table, the index of pictures beside it, or beats as text."""
     if data.suffix.lower() == ".csv" and is_beats(data):
         return look_at_beats(data, [data], questions)
-    if not data.name.lower().endswith(".csv.gz"):
+    if not data.name.lower().endswith(".gz"):
         files = folder_files(data.parent) if _names_files(data) else None
         index = find_index(files, questions, data.name) if files else None
         if files and index:
@@ -110,7 +112,9 @@ def _table(data: Path, questions: Questions) -> Draft:
 
 def _names_files(data: Path) -> bool:
     """Whether a cell of the first row names a file beside the table; the folder isn't listed for less."""
-    table, _, _ = read(data)
+    table = head_of(data)
+    if table.empty:
+        return False
     row = table.iloc[0].astype("str").str.strip()
     return any(0 < len(cell) < 200 and "\0" not in cell and (data.parent / cell).is_file() for cell in row)
 
@@ -148,7 +152,7 @@ def _on_server(data: Remote, questions: Questions) -> Draft:
     raise refused(
         data,
         expected="on S3: a folder of pictures, DICOM files or ECG records; there and on a web server: a ZIP or TAR of "
-        "pictures, a MedMNIST archive (.npz), a table (.csv, .csv.gz, .parquet)",
+        "pictures, a MedMNIST archive (.npz), a table (.csv, .txt, .xlsx, .parquet …)",
         found="something else" if data.lists else "something else, or a folder, which a web server can't list",
         todo="name one of the files; or copy the data here, look at them, and set source.path of task.yaml to the URL",
     )
@@ -214,10 +218,9 @@ def _refuse_index(files: Files) -> None:
         DataError: unless there is nothing else than the table: it may be one with samples as rows.
     """
     if len(files.names) > 1 or first_line(files.read("index.csv"))[:1] != []:
-        from components.lib.readers._tables import read_table
-
-        table = read_table(files.place / "index.csv", files.read("index.csv"))
-        raise refuse_without_paths(files.place, table)
+        raise refuse_without_paths(
+            files.place, hold(files.place / "index.csv", Questions(), files.read("index.csv")).text
+        )
 
 
 def _tables(files: Files, folder: Path, questions: Questions) -> Draft:
@@ -233,10 +236,7 @@ def _tables(files: Files, folder: Path, questions: Questions) -> Draft:
 
         same = [name for name in texts if name.rpartition("/")[0] == long[0].rpartition("/")[0]]
         refuse_series(folder, pd.DataFrame(columns=first_line(files.read(long[0]))), len(same) - 1)
-    tables = [name for name in files.top() if name.lower().endswith(TABLES)]
-    for name in tables:
-        text, _, _ = read(folder / name)
-        refuse_series(folder, text)
+    tables = _readable([name for name in files.top() if name.lower().endswith(TABLES)], folder)
     if len(tables) == 1:
         return look_at_table(folder / tables[0], questions, raw=folder)
     if len(tables) > 1:
@@ -246,6 +246,34 @@ def _tables(files: Files, folder: Path, questions: Questions) -> Draft:
             found=f"{counted(len(tables), 'table')}, and no files that they name",
             todo="name one of them by its path; or join them, with a column split where they are sides of one",
         )
+    if below := files.ending(*(suffix for suffix in TABLES if not suffix.startswith(".txt"))):
+        raise refused(
+            folder,
+            expected="one table with all samples",
+            found=f"{counted(len(below), 'table')} in folders below",
+            todo="name one of them by its path; or join them",
+        )
     if number := len(files.ending(*PACKED, ".npz")):
         raise refused(folder, expected="data", found=counted(number, "archive"), todo="name one of them by its path")
     raise nothing_known(files)
+
+
+def _readable(tables: list[str], folder: Path) -> list[str]:
+    """Those of a folder's files that are tables; a text without columns is none.
+
+    Raises:
+        DataError: one is a series over time; or the only one can't be read.
+    """
+    found = []
+    for name in tables:
+        try:
+            head = head_of(folder / name)
+        except DataError:
+            if len(tables) == 1:
+                raise
+            found += [] if name.lower().endswith((".txt", ".txt.gz")) else [name]
+            continue
+        if len(head.columns) > 1 or not name.lower().endswith((".txt", ".txt.gz")):
+            refuse_series(folder, head)
+            found.append(name)
+    return found

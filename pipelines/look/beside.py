@@ -10,11 +10,12 @@ import pandas as pd
 from components.lib.errors import DataError
 from components.lib.places import Place
 from components.lib.readers._paths import Names, common_form
-from components.lib.readers._tables import read_table
 from components.lib.readers.folder import is_picture
+from components.lib.tables import is_table_name
 from pipelines.look import names
 from pipelines.look.choices import MOST_CLASSES
 from pipelines.look.findings import Questions, counted, refused
+from pipelines.look.forms import hold
 from pipelines.look.refusals import boxes, is_boxes
 from pipelines.look.sources import Files
 
@@ -35,8 +36,8 @@ def find_index(files: Files, questions: Questions, only: str | None = None) -> t
     """
     found = []
     for name in [only] if only else files.top():
-        if name.lower().endswith((".csv", ".parquet")):
-            table = read_beside(files, name)
+        if is_table_name(name):
+            table = read_beside(files, name, questions)
             column = path_column(table, files) if table is not None else None
             if table is not None and column is not None:
                 found.append((name, as_they_lie(table, column, files), column))
@@ -48,10 +49,12 @@ def find_index(files: Files, questions: Questions, only: str | None = None) -> t
     return found[0] if found else None
 
 
-def read_beside(files: Files, name: str) -> pd.DataFrame | None:
-    """A table as text; None where it is none, unless it is called index."""
+def read_beside(files: Files, name: str, questions: Questions | None = None) -> pd.DataFrame | None:
+    """A table as text; None where it is none, unless it is called index. How it is written stays in `files.tables`."""
     try:
-        return read_table(files.place / name, files.read(name))
+        if name not in files.tables:
+            files.tables[name] = hold(files.place / name, questions or Questions(), files.read(name))
+        return files.tables[name].text
     except DataError:
         if PurePosixPath(name).stem == "index":
             raise
@@ -106,7 +109,7 @@ def refuse_unusable(files: Files) -> None:
         DataError: an index.csv without a column of paths; a table of boxes, or one that names files in another way.
     """
     for name in files.top():
-        if not name.lower().endswith((".csv", ".parquet")):
+        if not is_table_name(name):
             continue
         table = read_beside(files, name)
         if table is None or not any(is_picture(each) for each in files.names):

@@ -199,6 +199,8 @@ def _what(column: pd.Series, name: str, found: Attributes, patients: pd.Series |
         return _Column(why="called like something that names a person")
     if called in names.TARGET:
         return _Column(why="called like a target, too: an answer is no input")
+    if names.is_outcome(name):
+        return _Column(why="called like an outcome, too: what comes out in the end is no input")
     if distinct < 2:
         return _Column(why=_always(known, name))
     places, values = pd.factorize(known)

@@ -16,6 +16,7 @@ from components.lib.readers._dicom_headers import Header, headers
 from components.lib.readers._paths import Names, common_form
 from components.lib.readers._tables import SPLIT_NAMES, known_text
 from components.lib.readers.dicom_files import NUMBERED
+from components.lib.tables import is_table_name
 from pipelines.look import names
 from pipelines.look.beside import HALF, as_they_lie, read_beside
 from pipelines.look.choices import MOST_CLASSES, classes_from, is_split, made_split
@@ -25,6 +26,7 @@ from pipelines.look.columns import (
     source_columns,
 )
 from pipelines.look.findings import Draft, Questions, counted, refused
+from pipelines.look.forms import refuse_unclear
 from pipelines.look.patients import proposed
 from pipelines.look.pictures import picture_draft, seen
 from pipelines.look.sources import Files
@@ -159,7 +161,7 @@ def _index(files: Files, told: list[Header]) -> tuple[tuple[str, pd.DataFrame, s
     names_here = Names([header.file for header in told], files.place)
     near: list[_Fit] = []
     for name in files.top():
-        table = read_beside(files, name) if name.lower().endswith((".csv", ".parquet")) else None
+        table = read_beside(files, name) if is_table_name(name) else None
         if table is None:
             continue
         found = [
@@ -232,6 +234,9 @@ def _with_index(
     sentences: list[str], questions: Questions,
 ) -> Draft:  # fmt: skip
     name, raw, column, key = index
+    held = files.tables[name]
+    refuse_unclear(held, files.place / name, questions.target)
+    raw = raw.drop(columns=[*held.unclear])
     table, where = raw.apply(known_text), files.place / name
     found = attributes(table, questions, [column])
     chosen = choose_target(raw, table, {column, *found.taken}, questions, where, "classes")
@@ -240,14 +245,14 @@ def _with_index(
     given = found.given(table)
     columns: dict[str, Any] = {"key": column} if column != key else {}
     columns |= source_columns(found, table, found.columns["split"] if given else None) | mapped(called, target)
-    source |= {"index": name, "key": key} | ({"columns": columns} if columns else {})
+    source |= {"index": name, "key": key} | held.settings | ({"columns": columns} if columns else {})
     same = normal if key in NUMBERED else str
     here = {header.file if key == "path" else same(getattr(header, KEYS[key]) or "") for header in told}
     matched = int(raw[column].str.strip().map(str if key == "path" else same).isin(here).sum())
     sentences += [
         f"a table beside them with {counted(len(table), 'row')}, {matched:,} of which name a file here; column "
         f"{column!r} is the {key}, {target!r} the target",
-        *classes.found, *found.found, *_patients(told),
+        *held.found, *classes.found, *found.found, *_patients(told),
     ]  # fmt: skip
     draft = _finish(files, told, source, (called, sentences), classes, given=given, questions=questions)
     draft.why |= {f"source.columns.{role}": why for role, why in found.why.items()}

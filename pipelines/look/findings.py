@@ -46,12 +46,14 @@ class Questions:
     Args:
         ask: whether somebody is there to answer.
         target: the column to predict, where the user named it.
+        sheet: of an Excel workbook, where the user named it.
         assumed: sentences, one an answer that nobody gave.
         data: what was named, as the user wrote it.
     """
 
     ask: bool = False
     target: str | None = None
+    sheet: str | None = None
     assumed: list[str] = field(default_factory=list)
     data: str = "DATA"
 

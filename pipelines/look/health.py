@@ -62,9 +62,9 @@ SHORT = {"n": {"y", "p", "j", "s", "o"}, "f": {"t", "v"}, "0": set[str](), "-": 
 UNDECIDED = _words("or and oder und ou et y e o vs versus")
 """Words that join two classes: normal_or_benign."""
 GOOD = _words("""
-    recovered recovery remission cured cure stable controlled response responder responders respond well known
-    complete improved healed discharged stabil geheilt genesen remission vollstandig gueri stable complet curado
-    estable completo vaccinated treated specific differentiated typical resolved
+    recovered recovery remission cured cure stable controlled response responder responders respond well known clear
+    certain sure usual complete improved healed discharged stabil geheilt genesen remission vollstandig gueri stable
+    complet curado estable completo vaccinated treated specific differentiated typical resolved
 """)
 """What may be wanted or unwanted: to deny one of them decides nothing."""
 TERMS = _words("""

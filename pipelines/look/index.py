@@ -23,6 +23,7 @@ from pipelines.look.columns import (
     source_columns,
 )
 from pipelines.look.findings import Draft, Questions, counted, refused, some
+from pipelines.look.forms import refuse_unclear
 from pipelines.look.headers import Owners, owners
 from pipelines.look.patients import proposed
 from pipelines.look.pictures import keep_apart, picture_draft, seen
@@ -49,8 +50,11 @@ def look_at_index(
         DataError: a table of boxes, files named twice, nothing to predict, nothing that can be read.
     """
     name, raw, path = index
+    where, held = files.place / name, files.tables.get(name)
+    if held:
+        refuse_unclear(held, where, questions.target)
+        raw = raw.drop(columns=[*held.unclear])
     table = raw.apply(known_text)
-    where = files.place / name
     _check(where, table, path)
     found = attributes(table, questions, leave=[path])
     taken = {path, "mask", *found.taken, *(c for c in table.columns if names.plain(c) in SIZES)}
@@ -77,6 +81,7 @@ def look_at_index(
     sentences = [
         f"a table {name if name == 'index.csv' else 'beside the files'} with {counted(rows, 'row')}; column {path!r} "
         f"names the files, {target!r} is the target; {what.described}",
+        *(held.found if held else ()),
         *told,
         f"pictures are brought to {what.size[0]}×{what.size[1]}, {'colour' if what.coloured else 'grey'}",
         *found.found,
@@ -96,7 +101,7 @@ def look_at_index(
         source = {**source, "patient_from": proposal.pattern}
         if classes and not given:
             classes.rarest = patients_of_rarest(pd.Series(labels), pd.Series(proposal.patients), classes)
-    source = {**source, "index": name, **({"columns": columns} if columns else {})}
+    source = {**source, "index": name, **(held.settings if held else {}), **({"columns": columns} if columns else {})}
     groups = whose.groups if found.patients is None else found.patients.nunique()
     sides = table[found.columns["split"]].str.lower().map(SPLIT_NAMES) if given else pd.Series(dtype="str")
     train = trained_on(int((sides == "train").sum()), given) if given else round(0.7 * rows)

@@ -84,7 +84,7 @@ def _unknown(counts: Mapping[str, int], questions: Questions) -> dict[str, int]:
     forms = {label: normal_form(label) for label in sorted(counts)}
     unsure = {label for label, form in forms.items() if form in UNSURE or not form}
     others = {form for label, form in forms.items() if label not in unsure and form not in UNSURE_CODES}
-    if len(others) >= 2 and (others <= {"0", "1", "2"} or not any(map(_is_number, others))):
+    if len(others) >= 2 and {*filter(_is_number, others)} <= {"0", "1", "2"}:
         unsure |= {label for label, form in forms.items() if form in UNSURE_CODES}
     if not unsure or len({form for label, form in forms.items() if label not in unsure}) < 2:
         return {}

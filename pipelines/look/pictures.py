@@ -15,6 +15,7 @@ from components.lib.errors import Unusable
 from components.lib.kinds._decode import decode
 from components.lib.kinds.base import Array
 from components.lib.patient_ids import form
+from components.lib.readers._class_folders import placed
 from components.lib.readers._tables import SPLIT_NAMES
 from pipelines.look.choices import (
     MOST_CLASSES,
@@ -156,16 +157,20 @@ def look_at_class_folders(files: Files, names: Sequence[str], source: dict[str, 
     Raises:
         DataError: fewer than two classes, folders of masks or of patients, no picture that can be read.
     """
+    everything = placed(names)
+    names = [name for name, each in zip(names, everything, strict=True) if not each.copy]
+    places = [each for each in everything if not each.copy]
+    copies = len(everything) - len(places)
     parts = [PurePosixPath(name).parts[:-1] for name in names]
     sides = {part[0]: SPLIT_NAMES.get(part[0].lower()) for part in parts if part}
     below = [part[1:] if part and sides[part[0]] else part for part in parts]
-    counts = Counter(part[0] for part in below if part)
+    labels = [each.name for each in places]
+    counts = Counter(name for name in labels if name is not None)
     refuse_masks(files.place, list(counts))
     _check_folders(files, counts, names, below)
     classes = classes_from(counts, questions)
     what = seen(files, names)
     given = {*sides.values()} if is_split(sides.values()) and all(parts) else set[str | None]()
-    labels = [part[0] if part else None for part in below]
     whose = owners(files, names)
     told = [whose.sentence]
     if not whose.patients:
@@ -182,6 +187,11 @@ def look_at_class_folders(files: Files, names: Sequence[str], source: dict[str, 
         *classes.found,
         f"pictures are brought to {what.size[0]}×{what.size[1]}, {'colour' if what.coloured else 'grey'}",
         *_folder_notes(below, sides, given=given, known=whose.patients > 0),
+        *(
+            [f"{counted(copies, 'picture')} left out: copies of files in the class folders, one folder down"]
+            if copies
+            else []
+        ),
         *told,
     ]
     in_train = sum(sides.get(part[0]) == "train" for part in parts if part)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from components.lib.errors import DataError
 from components.lib.places import Place
+from components.lib.tables.encodings import wide
 from pipelines.look import names
 from pipelines.look.findings import GUIDE, counted, refused, some
 from pipelines.look.sources import Files
@@ -17,8 +18,7 @@ VOLUMES = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd")
 MASKS = {"mask", "masks", "segmentation", "segmentations", "groundtruth", "ground_truth", "masks_png"}
 PICTURES = {"image", "images", "img", "imgs", "pictures"}
 UNREAD = {
-    ".xlsx": "save the sheet as CSV", ".xls": "save the sheet as CSV", ".tsv": "save it as CSV, with commas",
-    ".txt": "if it is a table, save it as .csv", ".json": "save it as CSV, one sample a row",
+    ".json": "save it as CSV, one sample a row",
     ".edf": "convert it to WFDB", ".mat": "convert it to WFDB or CSV", ".h5": "write pictures, or a table",
     ".rar": "unpack it, and name the folder", ".7z": "unpack it, and name the folder",
     ".svs": "cut it into pictures", ".dcm": "name the folder it lies in", ".dicom": "name the folder it lies in",
@@ -43,8 +43,8 @@ def another_format(data: Path) -> DataError:
     suffix = data.suffix.lower()
     return refused(
         data,
-        expected="a folder of pictures, DICOM files or ECG records; a MedMNIST archive (.npz), a table (.csv, .csv.gz, "
-        ".parquet), beats as text, a ZIP or TAR of pictures",
+        expected="a folder of pictures, DICOM files or ECG records; a MedMNIST archive (.npz), a table (.csv, .txt, "
+        ".xlsx, .parquet …), beats as text, a ZIP or TAR of pictures",
         found="a file of another format",
         todo=UNREAD.get(suffix, "bring the data into one of these forms"),
     )
@@ -140,8 +140,9 @@ def is_long(columns: list[str]) -> bool:
 
 def first_line(content: bytes) -> list[str]:
     """The fields of a text file's first line, split at what separates most."""
-    line = content[:4096].splitlines()[:1]
-    text = line[0].decode("utf-8-sig", "replace") if line else ""
+    head = content[:4096]
+    lines = head.decode(wide(head) or "utf-8", "replace").lstrip("\ufeff").splitlines()[:1]
+    text = lines[0] if lines else ""
     separator = max(",;\t|", key=text.count)
     return [field.strip().strip('"') for field in text.split(separator)]
 
@@ -156,7 +157,7 @@ def nothing_known(files: Files) -> DataError:
     return refused(
         files.place,
         expected="pictures (PNG, JPEG, TIFF, BMP) or DICOM files, in one folder a class or with an index.csv; ECG "
-        "records (WFDB); beats as text (train.csv, test.csv); one table (.csv, .csv.gz, .parquet)",
+        "records (WFDB); beats as text (train.csv, test.csv); one table (.csv, .txt, .xlsx, .parquet …)",
         found=", ".join(f"{number:,} {end}" for end, number in common[:6]) or "an empty folder",
         todo="bring the data into one of these forms",
     )

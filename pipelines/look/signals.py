@@ -15,6 +15,7 @@ from components.lib.places import Place
 from components.lib.readers._tables import known_text
 from components.lib.readers._wfdb_files import annotations_of, header_of, record_here
 from components.lib.readers.wfdb_records import AAMI, BEATS, RHYTHM
+from components.lib.tables import is_table_name
 from pipelines.look.beside import read_beside
 from pipelines.look.choices import Classes, made_split, training
 from pipelines.look.columns import Attributes, attributes, source_columns
@@ -92,7 +93,7 @@ def look_at_records(files: Files, questions: Questions) -> Draft:
     found += who.found
     if not who.columns["patient"]:
         found.append("no index says whose the records are: each record counts as one patient")
-    return _draft(folder, annotator, index, who, records, (leads, rate), (classes, patients), found)
+    return _draft(files, annotator, index, who, records, (leads, rate), (classes, patients), found)
 
 
 def _annotator(files: Files, headers: list[str]) -> str:
@@ -110,7 +111,7 @@ def _index(files: Files, headers: list[str]) -> tuple[str, pd.DataFrame, str] | 
     """A CSV beside the records, and its column that names them."""
     known = {*headers}
     for name in files.top():
-        table = read_beside(files, name) if name.lower().endswith(".csv") else None
+        table = read_beside(files, name) if is_table_name(name) else None
         for column in table.columns if table is not None else ():
             values = table[column].str.strip()  # type: ignore[index]
             if len(values) and values.isin(known).mean() >= 0.9:
@@ -208,18 +209,19 @@ def _classes(folder: Place, records: list[Record]) -> Classes:
 
 
 def _draft(
-    folder: Place, annotator: str, index: tuple[str, pd.DataFrame, str] | None, who: Attributes, records: list[Record],
+    files: Files, annotator: str, index: tuple[str, pd.DataFrame, str] | None, who: Attributes, records: list[Record],
     shape: tuple[list[str], float], target: tuple[Classes, int], found: list[str],
 ) -> Draft:  # fmt: skip
     (leads, rate), (classes, patients) = shape, target
-    source: dict[str, Any] = {"reader": "wfdb", "path": str(folder.resolve()), "before": BEFORE, "after": AFTER}
+    source: dict[str, Any] = {"reader": "wfdb", "path": str(files.place.resolve()), "before": BEFORE, "after": AFTER}
     if annotator != "atr":
         source["annotator"] = annotator
     if index is not None:
         name, table, column = index
+        form = files.tables[name].settings
         columns = {"record": column} if column != "record" else {}
         columns |= {k: v for k, v in source_columns(who, table, None).items() if v is not None}
-        source |= {"index": name, **({"columns": columns} if columns else {})}
+        source |= {"index": name, **form, **({"columns": columns} if columns else {})}
     beats = sum(record.beats.total() for record in records)
     split, why_split = made_split(patients, by="patient", classes=classes)
     settings, why_train = training(round(0.6 * beats), "signal")

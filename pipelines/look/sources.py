@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,6 +12,7 @@ from components.lib.places import Place
 from components.lib.readers._archives import open_archive
 from components.lib.readers._tables import SPLIT_NAMES
 from components.lib.readers.folder import is_hidden, names_below
+from pipelines.look.forms import Held
 
 PACKED = (".zip", ".tar", ".tar.gz", ".tgz")
 
@@ -24,6 +25,7 @@ class Files:
         place: the folder or the archive.
         names: relative to it, with "/" between the parts, sorted; none that is hidden.
         read: the bytes of one of them; OSError or Unusable where it can't be read.
+        tables: those of them that were read, by name.
         inside: the folder in an archive that the names are relative to; "" where that is the archive, or no archive.
     """
 
@@ -32,6 +34,7 @@ class Files:
     read: Callable[[str], bytes]
     packed: bool = False
     inside: str = ""
+    tables: dict[str, Held] = field(default_factory=dict, repr=False, compare=False)
 
     def ending(self, *suffixes: str) -> list[str]:
         """Names with one of these ends, whatever their capitals."""

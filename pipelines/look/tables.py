@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from components.lib.readers._tables import known_text, read_csv
+from components.lib.readers._tables import known_text
 from pipelines.look.cells import Inputs, inputs_of, share_of_numbers
 from pipelines.look.choices import Classes, kept_split, made_split, training
 from pipelines.look.columns import (
@@ -22,80 +19,10 @@ from pipelines.look.columns import (
     patients_of_rarest,
     source_columns,
 )
-from pipelines.look.findings import Draft, Questions, counted, refused, some
+from pipelines.look.findings import Draft, Questions, counted, refused
+from pipelines.look.forms import Held, hold, refuse_unclear
 from pipelines.look.refusals import boxes, is_boxes, refuse_series
 from pipelines.look.targets import Target, choose_target
-
-SEPARATORS = ",;\t|"
-
-
-def read(path: Path) -> tuple[pd.DataFrame, str, set[str]]:
-    """A table as text with "" where empty; what stands between its cells; and columns that text can't hold.
-
-    Raises:
-        DataError: it can't be read, or has no row.
-    """
-    separator, strange = ",", set[str]()
-    if path.name.lower().endswith(".parquet"):
-        table, strange = _parquet(path)
-    else:
-        separator = _separator(path)
-        table = read_csv(path, separator)
-        _refuse_twice(path, separator)
-    if table.empty:
-        raise refused(path, expected="at least one row", found="the names of the columns, and nothing below")
-    return table, separator, strange
-
-
-def _refuse_twice(path: Path, separator: str) -> None:
-    """Refuse two columns of one name, the second of which pandas would call another."""
-    first = pd.read_csv(
-        path, sep=separator, dtype="str", encoding="utf-8-sig", keep_default_na=False, header=None, nrows=1
-    )
-    twice = sorted({str(name) for name in first.iloc[0][first.iloc[0].duplicated()]})
-    if twice:
-        raise refused(
-            path, expected="every column once", found=f"{some(twice)} twice", todo="rename one of them"
-        )  # fmt: skip
-
-
-def _separator(path: Path) -> str:
-    """What cuts the first lines into most columns."""
-    widths = {each: _columns_with(path, each) for each in SEPARATORS}
-    best = max(SEPARATORS, key=lambda each: widths[each])
-    return best if widths[best] > 1 else ","
-
-
-def _columns_with(path: Path, separator: str) -> int:
-    """Columns of the first lines; 0 where some are longer than the first one."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            return len(
-                pd.read_csv(
-                    path, sep=separator, dtype="str", nrows=20, encoding="utf-8-sig", index_col=False
-                ).columns
-            )  # fmt: skip
-    except (OSError, ValueError, EOFError, pd.errors.ParserWarning):
-        return 0
-
-
-def _parquet(path: Path) -> tuple[pd.DataFrame, set[str]]:
-    try:
-        table = pq.read_table(path)
-    except (OSError, ValueError) as error:
-        found = " ".join(str(error).split())[:160]
-        raise refused(path, expected="a Parquet table", found=found, todo="write it again") from None
-    held, strange = {}, set()
-    for name in table.column_names:
-        kind = table[name].type
-        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            strange.add(name)
-            continue
-        cells = table[name].cast(kind).cast(pa.string()).to_pandas()
-        held[name] = cells.astype(object).where(cells.notna(), "").astype("str")
-    return pd.DataFrame(held), strange
 
 
 def look_at_table(path: Path, questions: Questions, raw: Path | None = None) -> Draft:
@@ -109,9 +36,12 @@ def look_at_table(path: Path, questions: Questions, raw: Path | None = None) -> 
     Raises:
         DataError: series over time, boxes, names of columns that are missing, nothing to predict or to predict it from.
     """
-    text, separator, strange = read(path)
+    held = hold(path, questions)
+    text = held.text.drop(columns=[*held.unclear])
+    if text.empty:
+        raise refused(path, expected="at least one row", found="the names of the columns, and nothing below")
     refuse_series(path, text)
-    _refuse_nameless(path, text)
+    refuse_unclear(held, path, questions.target)
     table = text.apply(known_text)
     if is_boxes(table):
         raise boxes(path, f"a table of {len(table):,} boxes")
@@ -123,7 +53,8 @@ def look_at_table(path: Path, questions: Questions, raw: Path | None = None) -> 
         classes = chosen.classes(text[target], questions, path)
         table[target] = classes.of(labels_of(text[target]))
     known = table[target].notna()
-    inputs = inputs_of(table[known], target, found, strange, questions)
+    inputs = inputs_of(table[known], target, found, {*held.strange}, questions)
+    inputs.left_out |= held.unclear
     if not inputs.numbers and not inputs.categories:
         raise refused(
             path,
@@ -131,19 +62,7 @@ def look_at_table(path: Path, questions: Questions, raw: Path | None = None) -> 
             found="; ".join(f"{column}: {why}" for column, why in inputs.left_out.items()) or "none but the target",
             todo="add columns of numbers or categories",
         )
-    return _draft(path, separator, table, found, (chosen, classes), inputs, raw)
-
-
-def _refuse_nameless(path: Path, table: pd.DataFrame) -> None:
-    """Refuse a table whose first line is a sample already."""
-    figures = [c for c in map(str, table.columns) if pd.notna(pd.to_numeric(c.removesuffix(".1"), errors="coerce"))]
-    if len(figures) * 2 > len(table.columns):
-        raise refused(
-            path,
-            expected="names of the columns in the first line",
-            found=f"{counted(len(figures), 'number')} in a line of {len(table.columns)}",
-            todo="write the columns' names above the rows",
-        )
+    return _draft(path, held, table, found, (chosen, classes), inputs, raw)
 
 
 def _target(
@@ -163,7 +82,7 @@ def _target(
 
 
 def _draft(
-    path: Path, separator: str, table: pd.DataFrame, found: Attributes, target: tuple[Target, Classes | None],
+    path: Path, held: Held, table: pd.DataFrame, found: Attributes, target: tuple[Target, Classes | None],
     inputs: Inputs, raw: Path | None,
 ) -> Draft:  # fmt: skip
     chosen, classes = target
@@ -173,8 +92,7 @@ def _draft(
     source: dict[str, Any] = {"reader": "table", "path": str((raw or path).resolve())}
     if raw:
         source["file"] = path.name
-    if separator != ",":
-        source["separator"] = separator
+    source |= held.settings
     columns = source_columns(found, table, found.columns["split"] if given else None) | mapped(called, name)
     if columns:
         source["columns"] = columns
@@ -196,7 +114,7 @@ def _draft(
         "split": split,
         "train": settings,
     }
-    sentences = _sentences(table, name, classes, inputs, found, separator)
+    sentences = _sentences(table, name, classes, inputs, found, held)
     why = _why(inputs, found, called, classes, why_split, why_train, patient)
     return Draft(values, sentences, why, left_out=dict(inputs.left_out), table=table)
 
@@ -209,10 +127,9 @@ def _target_values(column: pd.Series, classes: Classes | None) -> dict[str, Any]
 
 
 def _sentences(
-    table: pd.DataFrame, target: str, classes: Classes | None, inputs: Inputs, found: Attributes, separator: str
+    table: pd.DataFrame, target: str, classes: Classes | None, inputs: Inputs, found: Attributes, held: Held
 ) -> list[str]:
-    cells = {",": "", ";": " with semicolons", "\t": " with tabs", "|": " with bars"}[separator]
-    told = [f"a table{cells}: {counted(len(table), 'row')}, {counted(len(table.columns), 'column')}"]
+    told = [f"a table: {counted(len(table), 'row')}, {counted(len(table.columns), 'column')}", *held.found]
     column = pd.to_numeric(table[target], errors="coerce") if classes is None else table[target]
     if classes is None:
         told.append(

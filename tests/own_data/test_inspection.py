@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from browser import look as seen_in_browser
+from browser import needs_chromium
 from films import lay
 from looks import needs
 
@@ -144,3 +146,15 @@ def test_the_page_of_a_public_set(tmp_path: Path) -> None:
     assert "No patient is known" in page
     assert "meningioma (400)" in page
     assert "data:image" not in page
+
+
+@pytest.mark.browser
+@needs_chromium
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_fits_a_screen_and_a_phone(tmp_path: Path, width: int) -> None:
+    page_of(stays(tmp_path / "data"), tmp_path / "work", samples=True)
+    found = seen_in_browser(tmp_path / "work/inspection.html", tmp_path, width)
+    assert found.console == ()
+    assert found.widest <= width
+    assert found.images == 8
+    assert found.broken == 0

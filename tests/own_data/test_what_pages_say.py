@@ -56,7 +56,7 @@ def test_the_words_follow_the_figures(tmp_path: Path, right: bool, word: str) ->
     outputs, truth, copies = answers(right)
     part = seen(tmp_path, outputs, truth, copies)
     (warning,) = part.warnings
-    assert warning.startswith("20 of 40 test samples are 20 near duplicates of samples in other splits (20 in train)")
+    assert warning.startswith("20 of 40 test samples are near duplicates of samples in other splits (20 in train)")
     assert f"they make the model look {word} than it is" in warning
     rest = [n for n in range(40) if n not in copies]
     positive = np.array([truth[n] == "pneumonia" for n in rest])
@@ -76,7 +76,7 @@ def test_exact_duplicates_count_too_and_none_is_no_warning(tmp_path: Path) -> No
         every["sample_id"] == "validation00003", "sha256"
     ].item()
     told = duplicates._seen(every, every[every["split"] == "test"].reset_index(drop=True), None)
-    assert str(told) == "1 exact duplicate of samples in other splits (1 in validation)"
+    assert str(told) == "an exact duplicate of samples in other splits (1 in validation)"
 
 
 def test_a_gate_without_duplicates_holds_where_there_are_none(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def ingest(task: Path, raw: Path, out: Path) -> subprocess.CompletedProcess[str]
     [
         ((HEADER,), "the names of the columns, and nothing below"),
         ((HEADER.replace("median_income", "median_incme"), DISTRICT), "median_incme"),
-        ((HEADER.replace(",", ";"), DISTRICT.replace(",", ";")), "set source.separator in the task file"),
+        ((HEADER.replace(",", ";"), DISTRICT.replace(",", ";")), "set source.format.delimiter in the task file"),
         ((HEADER.replace("households", "population"), DISTRICT), "population twice"),
         ((HEADER, DISTRICT + ",1"), "expected:"),
         ((HEADER, DISTRICT.replace("452600", "dear")), "1 value is no number"),

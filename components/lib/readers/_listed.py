@@ -13,20 +13,21 @@ from components.lib.readers._paths import Names
 from components.lib.readers._tables import SPLIT_NAMES, index_of, read_table, told_by
 from components.lib.readers.base import Columns, Targets
 from components.lib.readers.folder import names_below
+from components.lib.tables import PLAIN_FORM, TableForm
 
 SEPARATOR = "\n"
 """Between the paths of one sample that is kept in several files."""
 
 
 def read_index(
-    path: Place, needed: dict[str, str], targets: Targets, columns: Columns
+    path: Place, needed: dict[str, str], targets: Targets, columns: Columns, form: TableForm = PLAIN_FORM
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The index of a table, CSV or Parquet, and which attributes the table has a column for.
 
     Raises:
         DataError: the table can't be read, or lacks a column.
     """
-    rows = read_table(path)
+    rows = read_table(path, form=form)
     return index_of(rows, path, needed, targets, columns), told_by(rows, columns)
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import io
-import warnings
-import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -17,6 +14,7 @@ from components.lib.errors import DataError, nearest
 from components.lib.kinds.table import UNKNOWN
 from components.lib.places import Place
 from components.lib.readers.base import ATTRIBUTES, Columns, Targets
+from components.lib.tables import PLAIN_FORM, TableForm, read_text
 
 SPLIT_NAMES = {
     "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
@@ -24,18 +22,32 @@ SPLIT_NAMES = {
 }  # fmt: skip
 
 
-def read_table(path: Place, content: bytes | None = None) -> pd.DataFrame:
-    """A table as text: Parquet where its name ends in .parquet, whatever the case, else CSV.
+def read_table(path: Place, content: bytes | None = None, form: TableForm = PLAIN_FORM) -> pd.DataFrame:
+    """A table as text, wholly empty rows left out and counted on the screen.
 
     Args:
-        path: the table; for its suffix and for errors alone where its content is given.
+        path: the table; Parquet where its name ends in .parquet, whatever the case; for its suffix and for errors alone
+            where its content is given.
         content: its bytes, where it lies inside an archive.
+        form: how a table of text is written.
 
     Raises:
-        DataError: it is missing, or no table of that format.
+        DataError: it is missing, or no table of that form.
     """
-    if path.suffix.lower() != ".parquet":
-        return read_csv(path, content=content)
+    if path.suffix.lower() == ".parquet":
+        return _read_parquet(path, content)
+    held = read_text(path, form, content)
+    report_empty(held.empty)
+    return held.cells.reset_index(drop=True)
+
+
+def report_empty(rows: int) -> None:
+    """Say how many empty rows of a table were left out, if any."""
+    if rows:
+        print(f"empty rows of the table left out: {rows:,}")
+
+
+def _read_parquet(path: Place, content: bytes | None) -> pd.DataFrame:
     try:
         table = pq.read_table(_opened(path, content))
         # A null becomes the empty word, which a CSV has in its place.
@@ -50,56 +62,11 @@ def read_table(path: Place, content: bytes | None = None) -> pd.DataFrame:
         ) from None
 
 
-def read_csv(path: Place, separator: str = ",", *, content: bytes | None = None) -> pd.DataFrame:
-    """A CSV table as text, nothing of it taken for unknown; one that ends in .gz is unpacked.
-
-    Args:
-        path: the table; for its suffix and for errors alone where its content is given.
-        separator: what stands between two cells.
-        content: its bytes, where it lies inside an archive.
-
-    Raises:
-        DataError: it is missing, no CSV, or has rows longer than its first line.
-    """
-    try:
-        with warnings.catch_warnings():
-            # Without index_col pandas takes the first column of such rows away; with it, it only warns.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
-                _opened(path, content, unpack=True),
-                sep=separator, dtype="str", encoding="utf-8-sig", keep_default_na=False, index_col=False,
-            )  # fmt: skip
-    except (OSError, ValueError, EOFError, zlib.error, pd.errors.ParserWarning) as error:
-        raise DataError(
-            str(path),
-            expected="a CSV table in UTF-8, every row as long as the first line",
-            found=" ".join(str(error).split())[:160],
-            todo="check `source:` in the task file, and the table",
-        ) from None
-
-
-def header_line(path: Place, separator: str = ",", content: bytes | None = None) -> list[str]:
-    """The names in a CSV's first line, from which pandas would make "age" and "age.1" of two equal ones.
-
-    Args:
-        path: the table, which can be read; for its suffix alone where its content is given.
-        separator: what stands between two cells.
-        content: its bytes, where it isn't on this machine's disk.
-    """
-    first = pd.read_csv(
-        _opened(path, content, unpack=True),
-        sep=separator, dtype="str", encoding="utf-8-sig", keep_default_na=False, header=None, nrows=1,
-    )  # fmt: skip
-    return [str(name) for name in first.iloc[0]]
-
-
-def _opened(path: Place, content: bytes | None, *, unpack: bool = False) -> Path | io.BytesIO:
-    """The table as pandas and Arrow take it: a file on the disk, else its content; that of a .gz unpacked, if asked."""
-    if content is None:
-        if isinstance(path, Path):
-            return path
-        content = path.read_bytes()
-    return io.BytesIO(gzip.decompress(content) if unpack and path.suffix.lower() == ".gz" else content)
+def _opened(path: Place, content: bytes | None) -> Path | io.BytesIO:
+    """The table as Arrow takes it: a file on the disk, else its content."""
+    if content is None and isinstance(path, Path):
+        return path
+    return io.BytesIO(path.read_bytes() if content is None else content)
 
 
 def known_text(values: pd.Series, classes: Collection[str] = ()) -> pd.Series:

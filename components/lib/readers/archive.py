@@ -39,6 +39,7 @@ from components.lib.readers._patient_from import FileSource
 from components.lib.readers._tables import read_table, told_by
 from components.lib.readers.base import ATTRIBUTES, Inputs, Load, Targets
 from components.lib.readers.folder import NOT_READ, READ, FolderColumns, from_index, from_names, leads_outside
+from components.lib.tables import PLAIN_FORM, TableForm
 
 PLAIN = (READ | NOT_READ) - {".dcm", ".dicom"}
 """Pictures that have no such header."""
@@ -51,7 +52,9 @@ class PackedFolder(FileSource):
     inside: str | None = None
     """Folder inside the archive that holds the index or the folders of classes; null: the archive itself."""
     index: str | None = None
-    """Table inside the archive, .csv or .parquet; null: class folders."""
+    """Table inside the archive: CSV, Excel or Parquet; null: class folders."""
+    format: TableForm = PLAIN_FORM
+    """How the index is written, where it isn't a plain CSV."""
     columns: FolderColumns = FolderColumns()
     """Column names of the index."""
     site: SiteFrom | None = "institution"
@@ -93,7 +96,7 @@ class PackedFolder(FileSource):
                 todo="correct source.index or source.inside in the task file",
             )
         try:
-            rows = read_table(path, archive.read(f"{start}{self.index}"))
+            rows = read_table(path, archive.read(f"{start}{self.index}"), self.format)
         except Unusable as reason:
             raise DataError(
                 str(path), expected="an index that can be read", found=str(reason), todo="pack it anew"

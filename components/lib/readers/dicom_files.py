@@ -39,6 +39,7 @@ from components.lib.readers._listed import (
 from components.lib.readers._patient_from import FileSource
 from components.lib.readers.base import ATTRIBUTES, Columns, Inputs, Load, Targets
 from components.lib.readers.folder import check_folder, read_file
+from components.lib.tables import PLAIN_FORM, TableForm
 
 Key = Literal["path", "StudyInstanceUID", "SeriesInstanceUID", "AccessionNumber", "PatientID"]
 HEADER_FIELDS = {
@@ -62,7 +63,9 @@ class DicomSource(FileSource, ABC):
     """What both readers of DICOM have."""
 
     index: str | None = None
-    """CSV or Parquet table below the folder; null: class folders."""
+    """CSV, Excel or Parquet table below the folder; null: class folders."""
+    format: TableForm = PLAIN_FORM
+    """How the index is written, where it isn't a plain CSV."""
     key: Key = "path"
     """What names a sample in the index: a file or a folder of files, or a value of the header that stands in them."""
     columns: DicomColumns = DicomColumns()
@@ -102,7 +105,7 @@ class DicomSource(FileSource, ABC):
 
     def _from_index(self, raw: Place, targets: Targets) -> pd.DataFrame:
         path = raw / str(self.index)
-        listed, told = read_index(path, {"key": self.columns.key or self.key}, targets, self.columns)
+        listed, told = read_index(path, {"key": self.columns.key or self.key}, targets, self.columns, self.format)
         if self.key == "path":
             listed["key"] = as_they_lie(raw, listed["key"], folders=True)
             check_inside(path, listed["key"])

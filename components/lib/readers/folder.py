@@ -24,10 +24,12 @@ import pandas as pd
 
 from components.lib.errors import DataError, Unusable
 from components.lib.places import Place, Remote
+from components.lib.readers._class_folders import COPY, placed
 from components.lib.readers._paths import Names
 from components.lib.readers._patient_from import FileSource
-from components.lib.readers._tables import SPLIT_NAMES, index_of, read_table, with_attributes
+from components.lib.readers._tables import index_of, read_table, with_attributes
 from components.lib.readers.base import Columns, Inputs, Load, Targets
+from components.lib.tables import PLAIN_FORM, TableForm
 
 READ = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"}
 NOT_READ = {".gif", ".webp", ".jp2", ".heic", ".avif"}
@@ -38,6 +40,8 @@ LARGEST = 500_000_000
 # A file that is there and can't be read is a finding about a sample. Others, such as too many open files, are not.
 OF_THE_FILE = {errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO}
 NAMED_AT_MOST = 5
+LEFT_BEHIND = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information"}
+"""What systems leave beside files: thumbnails, packed attributes, waste."""
 
 
 class FolderColumns(Columns):
@@ -52,7 +56,9 @@ class Folder(FileSource):
 
     reader: Literal["folder"]
     index: str | None = None
-    """Table beside the images, .csv or .parquet; null: class folders."""
+    """Table next to the images: CSV, Excel or Parquet; null: class folders."""
+    format: TableForm = PLAIN_FORM
+    """How the index is written, where it isn't a plain CSV."""
     columns: FolderColumns = FolderColumns()
     """Column names of the index."""
 
@@ -68,7 +74,7 @@ class Folder(FileSource):
         if not self.index:
             return self.whose(from_names(names_below(raw), raw, targets))
         path = raw / self.index
-        rows = read_table(path)
+        rows = read_table(path, form=self.format)
         return self.whose(from_index(rows, path, self.columns, targets, _there(raw), partial(_all_names, raw), raw))
 
     def opener(self, raw: Place, inputs: Inputs) -> Load:
@@ -156,7 +162,7 @@ def is_picture(name: str) -> bool:
 
 def is_hidden(part: str) -> bool:
     """Whether one part of a path is what systems hide, or leave beside the files they pack."""
-    return part.startswith(".") or part == "__MACOSX"
+    return part.startswith(".") or part.lower() in LEFT_BEHIND
 
 
 def names_below(folder: Place) -> list[str]:
@@ -246,13 +252,12 @@ def from_names(names: Iterable[str], where: Place, targets: Targets) -> pd.DataF
             found=f"{strange} in another encoding",
             todo="rename them (convmv -f latin1 -t utf8 -r --notest FOLDER)",
         )
-    records = []
-    for name in found:
-        parts = PurePosixPath(name).parts[:-1]
-        split = SPLIT_NAMES.get(parts[0].lower()) if parts else None
-        below = parts[1:] if split else parts
-        records.append({"file": name, "split": split, target: below[0] if below else None})
-    return _finished(with_attributes(pd.DataFrame(records, columns=["file", "split", target])), where)
+    told = placed(found)
+    records = [{"file": name, "split": each.split, target: each.name} for name, each in zip(found, told, strict=True)]
+    table = with_attributes(pd.DataFrame(records, columns=["file", "split", target]))
+    if any(each.copy for each in told):
+        table["refused"] = [COPY if each.copy else None for each in told]
+    return _finished(table, where)
 
 
 def from_index(

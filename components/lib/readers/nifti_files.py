@@ -35,6 +35,7 @@ from components.lib.readers._patient_from import FileSource
 from components.lib.readers._tables import with_attributes
 from components.lib.readers.base import ATTRIBUTES, Columns, Inputs, Load, Targets
 from components.lib.readers.folder import check_folder
+from components.lib.tables import PLAIN_FORM, TableForm
 
 Millimetres = Annotated[float, Field(gt=0.01, le=100)]
 SUFFIXES = (".nii", ".nii.gz")
@@ -56,7 +57,9 @@ class NiftiFiles(FileSource):
 
     reader: Literal["nifti"]
     index: str | None = None
-    """CSV or Parquet table below the folder; null: class folders."""
+    """CSV, Excel or Parquet table below the folder; null: class folders."""
+    format: TableForm = PLAIN_FORM
+    """How the index is written, where it isn't a plain CSV."""
     columns: NiftiColumns = NiftiColumns()
     """Column names of the index."""
     spacing: tuple[Millimetres, Millimetres, Millimetres] | None = None
@@ -92,7 +95,7 @@ class NiftiFiles(FileSource):
     def _from_index(self, raw: Place, targets: Targets) -> pd.DataFrame:
         path = raw / str(self.index)
         needed = {"file": self.columns.path, **({"mask": self.columns.mask} if self.columns.mask else {})}
-        table, _ = read_index(path, needed, targets, self.columns)
+        table, _ = read_index(path, needed, targets, self.columns, self.format)
         table["file"] = as_they_lie(raw, table["file"])
         check_inside(path, table["file"])
         twice = int(table["file"].duplicated().sum())

@@ -1,7 +1,8 @@
-"""A table with one sample a row: CSV (also gzipped) or Parquet.
+"""A table with one sample a row: CSV (also gzipped), Excel or Parquet.
 
 Columns are what the inputs of kind `table` name, one per target, and patient, split, site, sex, age where known; an
-input may also be sex or age. Cells of a CSV are text; numbers of a Parquet file stay numbers. The
+input may also be sex or age. Cells of a CSV are text; numbers of a Parquet file stay numbers. How a CSV is written
+(delimiter, encoding, decimal comma, title lines …) stands in `format`. The
 table may lie on S3 or a web server: it is fetched whole, by every process that reads it.
 """
 
@@ -11,21 +12,23 @@ import threading
 from collections import Counter
 from collections.abc import Collection
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import Field, model_validator
+from numpy.typing import NDArray
+from pydantic import model_validator
 
 from components.lib.errors import DataError, Unusable
 from components.lib.kinds.table import Row, Table
 from components.lib.places import Place, Remote
-from components.lib.readers._tables import header_line, index_of, read_csv, require_columns
+from components.lib.readers._tables import index_of, report_empty, require_columns
 from components.lib.readers.base import ATTRIBUTES, Columns, Inputs, Load, Source, Targets
+from components.lib.settings import wrong
+from components.lib.tables import FORMATS, PLAIN_FORM, TableForm, column_names, is_table_name, read_text
 
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
 FILE = "table"
 """What the index calls the file: its own name could be one that nobody should read."""
 
@@ -35,22 +38,29 @@ _reading = threading.Lock()
 
 
 class TableFile(Source):
-    """A table with one sample a row: .csv, .csv.gz or .parquet."""
+    """A table with one sample a row: .csv, .tsv, .psv, .txt (also with .gz), Excel or .parquet."""
 
     reader: Literal["table"]
     file: str | None = None
     """Name of the table inside the folder at `path`; null: `path` is the table."""
     columns: Columns = Columns()
     """Column names of the attributes."""
-    separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
-    """What stands between two cells of a CSV."""
+    format: TableForm = PLAIN_FORM
+    """How the table is written, where it isn't a plain CSV: commas, UTF-8, decimal points, names in the first line."""
 
     raw_type: ClassVar[type] = Row
 
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "separator" in given:
+            raise wrong("source.separator", "the key source.format.delimiter", "its former name, separator")
+        return given
+
     @model_validator(mode="after")
     def _known_suffix(self) -> TableFile:
-        if not (self.file or self.path).lower().endswith(SUFFIXES):
-            raise ValueError(f"a table that ends in {', '.join(SUFFIXES)}; for one in a folder, its name as `file`")
+        if not is_table_name(self.file or self.path):
+            raise ValueError(f"a table that ends in {FORMATS}; for one in a folder, its name as `file`")
         return self
 
     def samples(self, raw: Place, inputs: Inputs, targets: Targets) -> pd.DataFrame:
@@ -59,7 +69,7 @@ class TableFile(Source):
         self._refuse_leaks({*numbers, *words}, targets)
         path = self._path(raw)
         answers = [self.columns.of(target) for target in targets]
-        table = self._read(path, [*numbers, *words, *answers])
+        table, positions = self._read(path, [*numbers, *words, *answers])
         if not len(table):
             raise DataError(str(path), expected="at least one row", found="the names of the columns, and nothing below",
                             todo="check `source:` in the task file, and the table")  # fmt: skip
@@ -72,7 +82,7 @@ class TableFile(Source):
         if self.columns.split in rows:
             rows.index += self._first - 2  # an error about a split speaks of line `index + 2`
         index = index_of(rows, path, {}, targets, self.columns).reset_index(drop=True)
-        return index.assign(file=FILE, row=np.arange(len(index)))
+        return index.assign(file=FILE, row=positions)
 
     def opener(self, raw: Place, inputs: Inputs) -> Load:
         """Reads one row, the inputs' columns alone; the table itself is read once a process."""
@@ -92,7 +102,7 @@ class TableFile(Source):
         return load
 
     def place(self, file: str, row: int) -> str:
-        """The row as a spreadsheet counts: the names of a CSV's columns are row 1."""
+        """The row as a spreadsheet counts, the names of the columns and lines above them included."""
         return f"row {row + self._first}"
 
     @property
@@ -102,7 +112,7 @@ class TableFile(Source):
     @property
     def _first(self) -> int:
         """Which row people call the first one with values."""
-        return 1 if self._parquet else 2
+        return 1 if self._parquet else 1 + int(self.format.header) + self.format.skip_rows
 
     def _path(self, raw: Place) -> Place:
         return raw / self.file if self.file else raw
@@ -118,29 +128,33 @@ class TableFile(Source):
                     todo="take it out of the input: a network would be told the answer, or the name",
                 )
 
-    def _read(self, path: Place, needed: Collection[str]) -> Any:
-        """The table as Arrow's, with the needed columns in it, once each; CSV as text."""
+    def _read(self, path: Place, needed: Collection[str], *, quiet: bool = False) -> tuple[Any, NDArray[np.intp]]:
+        """The table as Arrow's, with the needed columns in it, once each, CSV as text; and the positions of its rows,
+        which empty ones count in.
+        """
         if not path.is_file():
             found = "a folder; name the table in it by `source.file`" if path.is_dir() else "no such file"
             raise DataError(str(path), expected="a table", found=found,
                             todo="set source.path in the task file, or make the data first")  # fmt: skip
         if self._parquet:
             table = _read_parquet(path)
-            names = table.column_names
+            names, positions = table.column_names, np.arange(len(table))
         else:
             content = path.read_bytes() if isinstance(path, Remote) else None
-            rows = read_csv(path, self.separator, content=content)
-            names = header_line(path, self.separator, content)
-            table = pa.table({name: pa.array(rows[name]) for name in map(str, rows.columns)})
+            held = read_text(path, self.format, content)
+            names, positions = column_names(path, self.format, content), held.cells.index.to_numpy()
+            table = pa.table({name: pa.array(held.cells[name]) for name in map(str, held.cells.columns)})
+            if not quiet:
+                report_empty(held.empty)
         twice = sorted(name for name, count in Counter(names).items() if count > 1 and name in needed)
         if twice:
             raise DataError(f"{path}, names of columns", expected="every column that the task names, once",
                             found=f"{', '.join(twice)} twice", todo="rename one of them")  # fmt: skip
         if len(names) == 1 and len(needed) > 1:
-            raise DataError(str(path), expected=f"columns, with {self.separator!r} between them", found=names[0][:160],
-                            todo="set source.separator in the task file")  # fmt: skip
+            raise DataError(str(path), expected=f"columns, with {self.format.delimiter!r} between them",
+                            found="one column", todo="set source.format.delimiter in the task file")  # fmt: skip
         require_columns(pd.DataFrame(columns=names), path, needed)
-        return table
+        return table, positions
 
     @property
     def beside(self) -> str | None:
@@ -159,7 +173,11 @@ def _cells(
     source: TableFile, path: Place, seen: tuple[int, int], numbers: tuple[str, ...], words: tuple[str, ...]
 ) -> Cells:
     """The inputs' cells, as a row of them is cleaned; `seen` tells a changed file from one that was read."""
-    table = source._read(path, [*numbers, *words])
+    table, positions = source._read(path, [*numbers, *words], quiet=True)
+    if len(positions) and positions[-1] >= len(positions):  # empty rows keep their place
+        places = np.full(positions[-1] + 1, -1)
+        places[positions] = np.arange(len(positions))
+        table = table.take(pa.array(places, mask=places < 0))
     return {
         **{column: _as_number(table[column], path, column).combine_chunks() for column in numbers},
         **{column: _as_text(table[column], path, column).combine_chunks() for column in words},

@@ -30,10 +30,11 @@ from components.lib.kinds.signal import Signal, Waveform, read_record
 from components.lib.places import Place, Remote
 from components.lib.progress import progress
 from components.lib.readers._patient_from import FileSource
-from components.lib.readers._tables import index_of, read_csv, with_attributes
+from components.lib.readers._tables import index_of, read_table, with_attributes
 from components.lib.readers._wfdb_files import annotations_of, header_of, record_here
 from components.lib.readers.base import Columns, Inputs, Load, Targets
 from components.lib.readers.folder import check_folder, names_below
+from components.lib.tables import PLAIN_FORM, TableForm
 
 AAMI = {
     "N": ("N", "L", "R", "e", "j"), "S": ("A", "a", "J", "S"), "V": ("V", "E"), "F": ("F",), "Q": ("/", "f", "Q"),
@@ -67,7 +68,9 @@ class Records(FileSource):
     """Class to the annotation symbols ("V") and rhythms ("(AFIB") it stands for; of several classes that match a beat
     the last one counts, and beats that match none are left out. Null: those groups of AAMI EC57 that are classes."""
     index: str | None = None
-    """CSV beside the records; null: the file RECORDS, or every header below the folder."""
+    """Table next to the records; null: the file RECORDS, or every header below the folder."""
+    format: TableForm = PLAIN_FORM
+    """How the index is written, where it isn't a plain CSV."""
     columns: RecordColumns = RecordColumns()
     """Column names of the index."""
 
@@ -213,7 +216,9 @@ class Records(FileSource):
         """One row a record, sorted: file, attributes, and the targets that don't come from annotations."""
         if self.index:
             path = raw / self.index
-            table = index_of(read_csv(path), path, {"file": self.columns.record}, others, self.columns)
+            table = index_of(
+                read_table(path, form=self.format), path, {"file": self.columns.record}, others, self.columns
+            )
         elif others:
             raise DataError(
                 "targets",

@@ -150,7 +150,7 @@ def test_the_table_itself_can_be_named(tmp_path: Path) -> None:
         ("name,finding\na.png,x\n", "name, finding"),
         ("path,patient\na.png,1\nb.png,2\n", "none of the files that column 'path' of index.csv names"),
         ("path,finding\na.png,x\nb.png,y\n", "none of the files that column 'path' of index.csv names"),
-        ("", "No columns to parse from file"),
+        ("", "an empty file"),
     ],
 )
 def test_an_index_that_names_no_file(tmp_path: Path, text: str, found: str) -> None:

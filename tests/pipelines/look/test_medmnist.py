@@ -95,10 +95,10 @@ def test_volumes_cannot_be_trained_on_yet(tmp_path: Path, name: str) -> None:
 
 def test_nothing_there_and_something_else_there(tmp_path: Path) -> None:
     assert refusal(tmp_path / "none").found == "no such file or folder"
-    (tmp_path / "s.xlsx").write_bytes(b"sheet")
-    error = refusal(tmp_path / "s.xlsx")
+    (tmp_path / "s.sav").write_bytes(b"sheet")
+    error = refusal(tmp_path / "s.sav")
     assert error.found == "a file of another format"
-    assert error.todo.startswith("save the sheet as CSV")
+    assert error.todo.startswith("save it as CSV")
     assert "docs/new-task.md" in error.todo
 
 

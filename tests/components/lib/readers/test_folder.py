@@ -121,8 +121,7 @@ def test_a_split_nobody_knows_names_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("", "No columns to parse"),
-        ("path,grade\na.png,mild,1,2\n", "does not match length"),
+        ("", "the table is empty"),
         ('path,grade\n"a.png,mild\n', "EOF inside string"),
     ],
 )
@@ -130,6 +129,12 @@ def test_what_is_no_table(tmp_path: Path, text: str, found: str) -> None:
     error = problem(tmp_path, text)
     assert error.where == str(tmp_path / "index.csv")
     assert found in error.found
+
+
+def test_a_row_longer_than_the_names_is_named_by_its_line(tmp_path: Path) -> None:
+    error = problem(tmp_path, "path,grade\na.png,mild,,\nb.png,mild,1,2\n")
+    assert error.where == f"{tmp_path / 'index.csv'}, line 3"
+    assert error.found == "4"
 
 
 def test_an_index_in_another_encoding(tmp_path: Path) -> None:
