@@ -18,6 +18,8 @@ from typing import Annotated
 
 import pyarrow as pa
 import typer
+import yaml
+from pydantic import ValidationError
 
 from components.lib.answers import fitted_thresholds, threshold_problem
 from components.lib.cli import run
@@ -25,6 +27,7 @@ from components.lib.errors import DataError, ModelError
 from components.lib.model_dir import AGAIN, Model, ModelInfo
 from components.lib.output import collecting
 from components.lib.parallel import each_part, threads_per_part
+from components.lib.tables import TableForm
 from serving.batch_data import FILE, Data, Stock
 from serving.batch_out import Totals, digest_of, earlier, join, place
 from serving.batch_part import Job, Piece, predict_part
@@ -37,7 +40,7 @@ UNREGISTERED = "unregistered"
 
 def main(
     model: Annotated[str, typer.Option(help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model directory.")],
-    data: Annotated[Path, typer.Option(help="A folder of files, or a table: .csv, .csv.gz or .parquet.")],
+    data: Annotated[Path, typer.Option(help="A folder of files, or a table: CSV in any form, Excel, Parquet.")],
     out: Annotated[Path, typer.Option(help="The Parquet file to write.")],
     column: Annotated[
         str | None, typer.Option(help="Column of the table that holds the input, where it isn't called like it.")
@@ -48,6 +51,9 @@ def main(
     threshold: Annotated[
         list[str] | None, typer.Option(help="Instead of the fitted one: 0.3; of several targets TARGET=0.3.")
     ] = None,
+    form: Annotated[
+        str | None, typer.Option("--format", help="How the table is written, as source.format says it; else found.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Add where the model looked: PNG in base64.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier output of other work.")] = False,
 ) -> None:
@@ -57,26 +63,28 @@ def main(
         _require_options(network.info, data, out, column, keep or ())
         batch(
             network, name, data, out, column=column, keep=keep or (), explain=explain, overwrite=overwrite,
-            thresholds=_thresholds(threshold or (), network.info),
+            thresholds=_thresholds(threshold or (), network.info), form=_form(form),
         )  # fmt: skip
 
 
 def batch(
     network: Model, name: str | None, data: Path, out: Path, *, column: str | None = None, keep: Sequence[str] = (),
     thresholds: Mapping[str, float] | None = None, explain: bool = False, overwrite: bool = False,
+    form: TableForm | None = None,
 ) -> Totals:  # fmt: skip
     """Predict every row and write the answers, in the order of the data.
 
     Args:
         network: the model.
         name: NAME/VERSION of a registered one; None: it is none.
-        data: a folder, or a table (.csv, .csv.gz, .parquet).
+        data: a folder, or a table (.csv, .txt, .xlsx, .parquet …).
         out: the Parquet file to write; an output of the same work that is there stays as it is.
         column: of the table, the one that holds the input, where it isn't called like it.
         keep: columns of the table that the output has, too.
         thresholds: per target name, instead of the fitted one.
         explain: add where the model looked.
         overwrite: replace an earlier output of other work.
+        form: how a table is written; None: it is recognised.
 
     Returns:
         how many rows there are, and how many couldn't be used.
@@ -85,10 +93,10 @@ def batch(
         DataError: the data can't be read as a whole, no row could be used, or `out` is something else.
         MedpipeError: the disk is full; finished parts are kept.
     """
-    rows = opened(data, network.info, column=column, keep=keep)
+    rows = opened(data, network.info, column=column, keep=keep, form=form)
     work = {
         "model": [network.digest, name], "data": str(data.resolve()), "column": column, "keep": list(keep),
-        "thresholds": dict(thresholds or {}), "explain": explain,
+        "thresholds": dict(thresholds or {}), "explain": explain, **({"format": form.settings()} if form else {}),
     }  # fmt: skip
     folder = place(out.absolute(), work)
     job = Job(
@@ -170,6 +178,24 @@ def _model(address: str, folder: Path) -> tuple[Model, str | None]:
         there = "use the checkout that registered it, or register it again from this one: dvc repro"
         todo = error.todo if error.todo == AGAIN else there
         raise ModelError(f"{PREFIX}{name}", expected=error.expected, found=error.found, todo=todo) from None
+
+
+def _form(text: str | None) -> TableForm | None:
+    """The form of a table from --format, which is YAML as in a task file.
+
+    Raises:
+        DataError: it is none.
+    """
+    if text is None:
+        return None
+    try:
+        return TableForm.model_validate(yaml.safe_load(text))
+    except (yaml.YAMLError, ValidationError) as error:
+        found = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "no YAML"
+        raise DataError(
+            "--format", expected="settings as source.format of a task file has", found=found,
+            todo="for example --format '{delimiter: \";\", decimal: \",\"}'",
+        ) from None  # fmt: skip
 
 
 def _thresholds(words: Sequence[str], info: ModelInfo) -> dict[str, float]:

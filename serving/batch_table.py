@@ -1,4 +1,4 @@
-"""What `--data` names, opened for a model; and the rows of a table, a CSV or Parquet file.
+"""What `--data` names, opened for a model; and the rows of a table: CSV in any form, Excel or Parquet.
 
 The columns are those of a serving request. Where samples of the model's kind lie in files, a cell may also name one,
 relative to the table's folder.
@@ -6,11 +6,9 @@ relative to the table's folder.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -18,6 +16,7 @@ from components.lib.dataset import file_digest
 from components.lib.errors import DataError, nearest
 from components.lib.model_dir import ModelInfo
 from components.lib.progress import progress
+from components.lib.tables import FORMATS, Recognised, TableForm, column_names, is_table_name, read_chunks, recognise
 from serving.batch_data import MOST_ROWS, ROW, Data, FolderData, Stock, digest_of_part
 from serving.batch_files import Files, files_of
 
@@ -29,31 +28,33 @@ FIRST_ROWS = 32
 """By which the size of a table's rows is judged."""
 LONGEST_PATH = 4096
 """Characters; no system takes more."""
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
 
-def opened(path: Path, info: ModelInfo, *, column: str | None, keep: Sequence[str]) -> Data:
+def opened(
+    path: Path, info: ModelInfo, *, column: str | None, keep: Sequence[str], form: TableForm | None = None
+) -> Data:  # fmt: skip
     """What a path names, ready to be read for a model.
 
     Args:
-        path: a folder, or a table (.csv, .csv.gz, .parquet).
+        path: a folder, or a table (.csv, .txt, .xlsx, .parquet …).
         info: of the model.
         column: of the table, the one that holds the input, where it isn't called like it.
         keep: columns of the table that the output shall have, too.
+        form: how the table is written; None: it is recognised.
 
     Raises:
         DataError: there is nothing, the model takes no files, or the table lacks a column.
     """
     if path.is_dir():
         return FolderData(path, _one_of_files(path, info))
-    if not path.is_file() or not path.name.lower().endswith(SUFFIXES):
+    if not path.is_file() or not is_table_name(path.name):
         raise DataError(
             str(path),
-            expected="a folder, or a table that ends in .csv, .csv.gz or .parquet",
+            expected=f"a folder, or a table that ends in {FORMATS}",
             found="another file" if path.exists() else "no such file or folder",
             todo="name what holds the samples: --data FOLDER or --data TABLE",
         )
-    return TableData(path, info, column, keep)
+    return TableData(path, info, column, keep, form)
 
 
 class TableData(Data):
@@ -61,10 +62,16 @@ class TableData(Data):
 
     key = ROW
 
-    def __init__(self, path: Path, info: ModelInfo, column: str | None, keep: Sequence[str]) -> None:
-        self.folder, self._path = path.parent, path
+    def __init__(
+        self, path: Path, info: ModelInfo, column: str | None, keep: Sequence[str], form: TableForm | None = None
+    ) -> None:
+        self.folder, self._path, self._empty = path.parent, path, 0
         self._csv = not path.name.lower().endswith(".parquet")
         self._read_first = self._stamp()
+        known = Recognised(form) if form else recognise(path) if self._csv else Recognised()
+        self._form = _usable(known, path, info)
+        for sentence in known.found:
+            print(f"table: {sentence}")
         schema = self._schema()
         self.columns = _needed(info, column, schema.names)
         _require_columns(path, schema.names, [*self.columns.values(), *keep])
@@ -84,6 +91,8 @@ class TableData(Data):
             raise DataError(
                 str(self._path), expected="at least one row", found="none", todo="name a table with rows: --data TABLE"
             )
+        if self._empty:
+            print(f"table: empty rows at its end left out: {self._empty:,}")
         return Stock(rows, 0, tuple(digests))
 
     def parts(self, scratch: Path) -> Iterator[pa.Table]:
@@ -117,25 +126,28 @@ class TableData(Data):
         try:
             if not self._csv:
                 return pq.read_schema(self._path)
-            first = pd.read_csv(self._path, header=None, nrows=1, dtype="str", encoding="utf-8-sig", na_filter=False)
         except (OSError, ValueError, EOFError, pa.ArrowException) as error:
             raise self._unreadable(error) from None
-        return pa.schema([(str(name), pa.string()) for name in first.iloc[0]])
+        return pa.schema([(name, pa.string()) for name in column_names(self._path, self._form)])
 
     def _tables(self, rows: int) -> Iterator[pa.Table]:
         """The wanted columns, at most so many rows at a time."""
         try:
             yield from self._of_csv(rows) if self._csv else self._of_parquet(rows)
-        except (OSError, ValueError, EOFError, pa.ArrowException, pd.errors.ParserWarning) as error:
+        except (OSError, ValueError, EOFError, pa.ArrowException) as error:
             raise self._unreadable(error) from None
 
     def _of_csv(self, rows: int) -> Iterator[pa.Table]:
-        chunks = pd.read_csv(
-            self._path, chunksize=rows, dtype="str", encoding="utf-8-sig", keep_default_na=False, index_col=False
-        )
-        with chunks:
-            while (chunk := _next(chunks)) is not None:
-                yield pa.table({name: pa.array(chunk[name], pa.string()) for name in self._wanted})
+        pending = 0  # empty rows between others keep their place; those at the end are left out
+        for chunk in read_chunks(self._path, self._form, rows=rows):
+            if not len(chunk.cells):
+                pending += chunk.rows
+                continue
+            last = int(chunk.cells.index[-1])
+            cells = chunk.cells.reindex(range(chunk.start - pending, last + 1), fill_value="")
+            yield pa.table({name: pa.array(cells[name], pa.string()) for name in self._wanted})
+            pending = chunk.start + chunk.rows - 1 - last
+        self._empty = pending
 
     def _of_parquet(self, rows: int) -> Iterator[pa.Table]:
         with pq.ParquetFile(self._path, buffer_size=1 << 20) as table:
@@ -143,9 +155,31 @@ class TableData(Data):
                 yield pa.Table.from_batches([batch])
 
     def _unreadable(self, error: Exception) -> DataError:
-        form = "a CSV table in UTF-8, every row as long as the first line" if self._csv else "a Parquet table"
-        found = " ".join(str(error).split())[:160]
-        return DataError(str(self._path), expected=form, found=found, todo="write the table anew, and run again")
+        found, form = " ".join(str(error).split())[:160], "a table" if self._csv else "a Parquet table"
+        return DataError(str(self._path), expected=form, found=found, todo="write the table again, and run again")
+
+
+def _usable(known: Recognised, path: Path, info: ModelInfo) -> TableForm:
+    """The form of a table, where everything the model needs of it can be read in one way.
+
+    Raises:
+        DataError: several sheets with tables, no names of columns, or numbers that can be read in two ways.
+    """
+    if known.sheets:
+        raise DataError(
+            str(path), expected="one sheet with a table",
+            found=f"{len(known.sheets)}: {', '.join(map(repr, known.sheets))}",
+            todo="name one of them: --format 'sheet: NAME'",
+        )  # fmt: skip
+    open_ = [name for name in known.unclear if name in asked(info)]
+    if open_:
+        raise DataError(
+            f"{path}, column {open_[0]}", expected="numbers that can be read in one way",
+            found=f"numbers such as {known.unclear[open_[0]]}",
+            todo="say how the table is written, as source.format of a task file does: "
+            f"--format '{{columns: {{{open_[0]}: {{decimal: \",\", thousands: \".\"}}}}}}'",
+        )  # fmt: skip
+    return known.form
 
 
 def named_file(cell: str, folder: Path, files: Files) -> Path | None:
@@ -157,14 +191,6 @@ def named_file(cell: str, folder: Path, files: Files) -> Path | None:
         return None
     path = folder / cell
     return path if "." in cell or files.there(path) else None
-
-
-def _next(chunks: Iterator[pd.DataFrame]) -> pd.DataFrame | None:
-    """The next rows of a CSV, or None."""
-    with warnings.catch_warnings():
-        # Without index_col pandas takes the first column of rows that are too long away; with it, it only warns.
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        return next(chunks, None)
 
 
 def _one_of_files(path: Path, info: ModelInfo) -> Files:

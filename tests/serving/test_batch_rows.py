@@ -99,14 +99,14 @@ def test_cells_of_a_table_are_paths_or_base64_or_bytes(model: Model, tmp_path: P
     folder = films(tmp_path / "films", 2)
     (folder / "plain").write_bytes(png(film(2)))
     sent = base64.b64encode(png(film(3))).decode()
-    cells = ["films/a001.png", "films/plain", sent, f"data:image/png;base64,{sent}", "films/lost.png", "../x.png", ""]
+    cells = ["films/a001.png", "films/plain", sent, f"data:image/png;base64,{sent}", "films/lost.png", "", "../x.png"]
     pd.DataFrame({"image": cells}).to_csv(tmp_path / "films.csv", index=False)
     batch(model, None, tmp_path / "films.csv", tmp_path / "out.parquet")
     found = pd.read_parquet(tmp_path / "out.parquet")
     assert np.allclose(found["probability"].head(4), expected(model, 1, 2, 3, 3), atol=1e-6)
     assert found["error"].iloc[4] == "unreadable: No such file or directory"
-    assert found["error"].iloc[5].startswith("the path leads out of the table's folder")
-    assert found["error"].iloc[6].startswith("expected a PNG, JPEG, TIFF, BMP or DICOM file")
+    assert found["error"].iloc[6].startswith("the path leads out of the table's folder")
+    assert found["error"].iloc[5].startswith("expected a PNG, JPEG, TIFF, BMP or DICOM file")
     pq.write_table(pa.table({"image": [png(film(4)), None]}), tmp_path / "bytes.parquet")
     batch(model, None, tmp_path / "bytes.parquet", tmp_path / "of_bytes.parquet")
     assert np.allclose(pd.read_parquet(tmp_path / "of_bytes.parquet")["probability"].iloc[0], expected(model, 4))
@@ -142,14 +142,14 @@ def test_files_stand_in_the_order_of_their_paths_each_once(tmp_path: Path) -> No
     ("name", "content", "found", "todo"),
     [
         ("nowhere", None, "no such file or folder", "name what holds the samples"),
-        ("films.txt", b"a", "another file", "name what holds the samples"),
+        ("films.doc", b"a", "another file", "name what holds the samples"),
         ("films.csv", b"imag,patient\na.png,1\n", "imag, patient; nearest: imag", "--column NAME"),
         ("films.csv", b"17,Doe\na.png,1\n", "2 columns, none of them known", "--column NAME"),
         ("films.csv", b"image,image\na.png,1\n", "several", "--column NAME"),
         ("films.csv", b"image\n", "none", "name a table with rows"),
-        ("films.csv", b"image,age\na.png,1\nb.png,2,3\n", "3", "write the table anew"),
-        ("films.csv", b"image\n\xff\xfe.png\n", "decode", "write the table anew"),
-        ("films.parquet", b"no table", "Parquet", "write the table anew"),
+        ("films.csv", b"image,age\na.png,1\nb.png,2,3\n", "3", "correct the line"),
+        ("films.csv", b"image,a\n\x00\x01,2\n", "binary data", "name a table"),
+        ("films.parquet", b"no table", "Parquet", "write the table again"),
     ],
 )
 def test_data_that_cannot_be_are_refused_before_any_work(

@@ -41,11 +41,15 @@ class TableText:
         cells: text, "" where a cell is empty; the index is the row's position, empty ones counted.
         empty: rows without a single value, which are left out.
         first: number of the line of row 0, as a spreadsheet counts.
+        start: position of the first of these rows in the table.
+        rows: how many there are, empty ones counted.
     """
 
     cells: pd.DataFrame
     empty: int
     first: int
+    start: int = 0
+    rows: int = 0
 
 
 def is_table_name(name: str) -> bool:
@@ -169,9 +173,9 @@ def _finished(
         empty &= table[column].str.strip() == ""
         if not empty.any():
             break
-    comments = int(empty.sum())
+    start, rows = int(table.index[0]) if len(table) else 0, len(table)
     table = table[~empty]
-    return TableText(table if raw else plain_table(table, form), comments, first)
+    return TableText(table if raw else plain_table(table, form), rows - len(table), first, start, rows)
 
 
 def _names(form: TableForm, head: list[list[str]]) -> tuple[list[str], int]:
