@@ -103,16 +103,16 @@ def _table(data: Path, questions: Questions) -> Draft:
     if data.suffix.lower() == ".csv" and is_beats(data):
         return look_at_beats(data, [data], questions)
     if not data.name.lower().endswith(".gz"):
-        files = folder_files(data.parent) if _names_files(data) else None
+        files = folder_files(data.parent) if _names_files(data, questions) else None
         index = find_index(files, questions, data.name) if files else None
         if files and index:
             return look_at_index(files, index, files.source("folder"), questions)
     return look_at_table(data, questions)
 
 
-def _names_files(data: Path) -> bool:
+def _names_files(data: Path, questions: Questions) -> bool:
     """Whether a cell of the first row names a file beside the table; the folder isn't listed for less."""
-    table = head_of(data)
+    table = head_of(data, questions.sheet)
     if table.empty:
         return False
     row = table.iloc[0].astype("str").str.strip()
@@ -236,7 +236,7 @@ def _tables(files: Files, folder: Path, questions: Questions) -> Draft:
 
         same = [name for name in texts if name.rpartition("/")[0] == long[0].rpartition("/")[0]]
         refuse_series(folder, pd.DataFrame(columns=first_line(files.read(long[0]))), len(same) - 1)
-    tables = _readable([name for name in files.top() if name.lower().endswith(TABLES)], folder)
+    tables = _readable([name for name in files.top() if name.lower().endswith(TABLES)], folder, questions.sheet)
     if len(tables) == 1:
         return look_at_table(folder / tables[0], questions, raw=folder)
     if len(tables) > 1:
@@ -258,7 +258,7 @@ def _tables(files: Files, folder: Path, questions: Questions) -> Draft:
     raise nothing_known(files)
 
 
-def _readable(tables: list[str], folder: Path) -> list[str]:
+def _readable(tables: list[str], folder: Path, sheet: str | None) -> list[str]:
     """Those of a folder's files that are tables; a text without columns is none.
 
     Raises:
@@ -267,7 +267,7 @@ def _readable(tables: list[str], folder: Path) -> list[str]:
     found = []
     for name in tables:
         try:
-            head = head_of(folder / name)
+            head = head_of(folder / name, sheet)
         except DataError:
             if len(tables) == 1:
                 raise

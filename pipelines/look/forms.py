@@ -74,14 +74,21 @@ def hold(path: Place, questions: Questions, content: bytes | None = None) -> Hel
     return Held(plain_table(raw.cells, form).reset_index(drop=True), form, tuple(found), unclear=unclear)
 
 
-def head_of(path: Place) -> pd.DataFrame:
-    """The first rows of a table, for a look at its columns.
+def head_of(path: Place, sheet: str | None = None) -> pd.DataFrame:
+    """The first rows of a table, for a look at its columns; of a workbook all rows of its table, none where it has
+    several sheets and none is named.
+
+    Args:
+        path: the table.
+        sheet: of a workbook.
 
     Raises:
         DataError: it can't be read.
     """
+    if is_excel(path) and recognise_workbook(path, sheet=sheet).sheets:
+        return pd.DataFrame()
     if path.name.lower().endswith(".parquet") or is_excel(path):
-        return hold(path, Questions()).text
+        return hold(path, Questions(sheet=sheet)).text
     return next(read_chunks(path, recognise_text(path).form, rows=200)).cells
 
 

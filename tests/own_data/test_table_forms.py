@@ -8,6 +8,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from looks import spec_of
 
@@ -154,21 +155,34 @@ def test_a_table_without_names_never_takes_a_patient_for_them(tmp_path: Path) ->
     assert any("first line" in sentence for sentence in draft.assumed)
 
 
-def test_sheets_of_a_workbook(tmp_path: Path) -> None:
-    openpyxl = pytest.importorskip("openpyxl")
+def workbook(file: Path) -> None:
     book = openpyxl.Workbook()
     for name in ("Stays", "Labs"):
         sheet = book.create_sheet(name)
         sheet.append(["patient", "age", "died"])
         for at in range(40):
             sheet.append([f"P{at}", 40.5 + at, at % 2])
-    book.save(tmp_path / "t.xlsx")
+    book.save(file)
+
+
+def test_sheets_of_a_workbook(tmp_path: Path) -> None:
+    workbook(tmp_path / "t.xlsx")
     with pytest.raises(DataError, match="'Stays', 'Labs'"):
         look(tmp_path / "t.xlsx")
     draft = look(tmp_path / "t.xlsx", Questions(sheet="Labs", target="died"))
     assert draft.values["source"]["format"]["sheet"] == "Labs"
     held = read_text(tmp_path / "t.xlsx", TableForm(sheet="Labs"))
     assert held.cells["age"][0] == "40.5"
+    spec = spec_of(draft, tmp_path / "work")
+    assert len(spec.source.samples(tmp_path / "t.xlsx", spec.inputs, spec.targets)) == 40
+
+
+def test_the_sheet_is_asked_for_where_somebody_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workbook(tmp_path / "t.xlsx")
+    answers = iter(["Labs"])
+    monkeypatch.setattr("builtins.input", lambda _: next(answers, ""))
+    draft = look(tmp_path / "t.xlsx", Questions(ask=True, target="died"))
+    assert draft.values["source"]["format"]["sheet"] == "Labs"
 
 
 def test_films_with_a_table_of_semicolons(tmp_path: Path) -> None:
