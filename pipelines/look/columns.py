@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,8 @@ from pipelines.look.choices import MOST_CLASSES, Classes, classes_from, is_split
 from pipelines.look.findings import Questions, counted, refused
 from pipelines.look.health import means_health
 
+UNNAMED = re.compile(r"column_\d+")
+"""Names that columns get where the table has none."""
 SEXES = {"m", "f", "w", "d", "male", "female", "man", "woman", "other", "unknown", "0", "1", "2", "u", "x", "o"}
 WORDS_AS_CLASSES = ("None", "none", "NONE")
 """Words for "unknown" that may be a grade of a disease."""
@@ -126,14 +129,21 @@ def _patient_by_content(table: pd.DataFrame, questions: Questions, leave: Collec
         words = {*names.plain(column).split("_")}
         repeated = distinct >= 5 and distinct * 1.2 <= len(known) <= distinct * 50
         code = not known.str.contains(r"\s|\.\d", regex=True).any()
-        if column in leave or not (words & names.ID_WORDS and repeated and code):
+        called = bool(words & names.ID_WORDS)
+        if column in leave or not (repeated and code and (called or _are_codes(str(column), known, distinct))):
             continue
         told = f"{counted(distinct, 'value')} in {counted(len(known), 'row')}"
-        if questions.confirm(
-            f"Is {column!r} the patient ({told})?", default=True, why="it is called an id, and its values come back"
-        ):
+        why = "it is called an id, and its values come back" if called else "its values are codes that come back"
+        if questions.confirm(f"Is {column!r} the patient ({told})?", default=True, why=why):
             return str(column)
     return None
+
+
+def _are_codes(column: str, known: pd.Series, distinct: int) -> bool:
+    """Whether a column whose name says nothing here, none or one in another script, holds ids: P0012, 00012345."""
+    unnamed = not names.ascii_name(column) or UNNAMED.fullmatch(column) is not None
+    coded = known.str.fullmatch(r"[A-Za-z]{1,4}[-_]?\d+|\d{5,}").mean() > 0.95
+    return unnamed and bool(coded) and distinct > MOST_CLASSES
 
 
 def _tell(found: Attributes, table: pd.DataFrame) -> None:

@@ -14,10 +14,14 @@ FILE = _words("""path file filename file_name filepath file_path image image_pat
     img_name picture dicom dicom_path dcm film scan record""")
 PATIENT = _words("""patient patient_id patientid patient_no patient_number patient_nr patient_key subject subject_id
     subjectid subject_no case_number person person_id personid participant participant_id mrn pid pat_id
-    medical_record_number individual individual_id""")
+    medical_record_number individual individual_id patient_nbr patientnbr subjid usubjid ptid
+    patienten_nr patientennr patientennummer patienten_id patient_nummer pat_nr patnr proband probanden_nr probanden_id
+    numero_patient n_patient no_patient id_patient ipp
+    paciente id_paciente numero_paciente nhc historia_clinica numero_historia_clinica
+    病人 病人编号 病人編號 病人号 病人id 患者 患者编号 患者編號 患者号 患者id 患者番号 病历号 病歷號 病案号""")
 SPLIT = _words("split fold set subset partition usage side")
 SEX = _words("sex gender patient_sex patient_gender geschlecht sexe genre sexo genero 性别 性別")
-AGE = _words("""age age_years age_in_years patient_age age_at_scan age_at_exam alter alter_jahre edad 年龄 年齡""")
+AGE = _words("""age age_years age_in_years patient_age age_at_scan age_at_exam alter alter_jahre edad 年龄 年齡 年齢""")
 STUDY = _words("study study_id studyid accession accession_number examination exam_id")
 SITE = _words("""site hospital hospital_id scanner scanner_id centre center clinic institution institute
     manufacturer site_id centre_id center_id""")
