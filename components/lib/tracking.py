@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import posixpath
+import re
 import sqlite3
 import subprocess
 import sys
@@ -84,8 +86,10 @@ class Run:
     def log_metrics(self, figures: Mapping[str, float], step: int = 0) -> None:
         """Log figures that are numbers; NaN is left out, since the store has no word for it."""
         now = int(time.time() * 1000)
-        known = [Metric(name, float(value), now, step) for name, value in figures.items() if value == value]
-        self.store.log_batch(self.id, metrics=known)
+        known = [
+            Metric(mlflow_name(name), float(value), now, step) for name, value in figures.items() if value == value
+        ]
+        self.store.log_batch(self.id, metrics=[Metric(name, value, now, step) for name, value in known.items()])
 
     def log_directory(self, folder: Path, name: str) -> None:
         """Log every file of a folder as artifacts below `name`."""
@@ -177,11 +181,20 @@ def new_run(spec: TaskSpec, store: MlflowClient | None = None) -> Run:
     store = store or client()
     created = store.create_run(_experiment(store, spec.task), tags=_provenance(), run_name=spec.train.model)
     values = spec.model_dump(mode="json", by_alias=True, exclude={"source": {"path"}, "phantom": True})
-    params = [Param(name, str(value)[:6000]) for name, value in _flat(values)]
+    params = [Param(mlflow_name(name), str(value)[:6000]) for name, value in _flat(values)]
     for start in range(0, len(params), 100):
         store.log_batch(created.info.run_id, params=params[start : start + 100])
     store.log_text(created.info.run_id, task_document(spec), TASK_FILE)
     return Run(store, created.info.run_id)
+
+
+def mlflow_name(name: str) -> str:
+    """A name as MLflow takes it: letters, digits, `_-. :/` and at most 250 characters. Of another one, such as that of
+    a column "Creatinine (µmol/l)", other characters become "_", and a digest keeps it apart from its like."""
+    if re.fullmatch(r"[\w\-. :/]{1,250}", name) and posixpath.normpath(name) == name and name[0] not in "./":
+        return name
+    plain = re.sub(r"[^\w\-. :]|^\.+", "_", name)
+    return f"{plain[:240]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def save_run(run: Run, model: Path, latency: Mapping[str, float] | None = None) -> None:
