@@ -86,9 +86,7 @@ class Run:
     def log_metrics(self, figures: Mapping[str, float], step: int = 0) -> None:
         """Log figures that are numbers; NaN is left out, since the store has no word for it."""
         now = int(time.time() * 1000)
-        known = [
-            Metric(mlflow_name(name), float(value), now, step) for name, value in figures.items() if value == value
-        ]
+        known = {mlflow_name(name): float(value) for name, value in figures.items() if value == value}
         self.store.log_batch(self.id, metrics=[Metric(name, value, now, step) for name, value in known.items()])
 
     def log_directory(self, folder: Path, name: str) -> None:
