@@ -46,8 +46,8 @@ def empty_split(place: Place) -> Command:
 
 def unreadable_files(place: Place) -> Command:
     raw = write_films(place.folder / "raw", ROWS)
-    for row in ROWS[:10]:
-        (raw / row["path"]).write_bytes(encoded(film(1, 64))[:900])
+    for number, row in enumerate(ROWS[:10]):  # each another one: equal ones would be dropped as duplicates
+        (raw / row["path"]).write_bytes(encoded(film(number, 64))[:900])
     options = {"dataset": place.folder / "ingested", "private": place.folder / "private"}
     ingest(raw, *options.values(), load_spec(place.task()))
     return place.step(clean, raw=raw, **options)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
+import yaml
+
 from components.lib.yaml_text import in_comment, one_line
 from pipelines.look.findings import ASSUMED, Draft
 from pipelines.workspace import with_sections
@@ -71,4 +73,20 @@ def _lines(key: str, value: Any, place: str, why: dict[str, str], depth: int) ->
 
 def _long(indent: str, key: str, values: list[Any]) -> list[str]:
     """A list that is too long for a line, one value each."""
-    return [f"{indent}{one_line(key)}:", *(f"{indent}  - {one_line(value)}" for value in values)]
+    lines = [f"{indent}{one_line(key)}:"]
+    for value in values:
+        line = f"{indent}  - {one_line(value)}"
+        lines += [line] if len(line) <= WIDTH else _folded(f"{indent}  ", value) or [line]
+    return lines
+
+
+def _folded(indent: str, value: Any) -> list[str]:
+    """A long sentence of a list over several lines; none where YAML would read something else than the sentence."""
+    if not isinstance(value, str):
+        return []
+    parts = textwrap.wrap(value, WIDTH - len(indent) - 2, break_long_words=False, break_on_hyphens=False)
+    lines = [f"{indent}- >-", *(f"{indent}  {part}" for part in parts)]
+    try:
+        return lines if yaml.safe_load("\n".join(lines)) == [value] else []
+    except yaml.YAMLError:
+        return []

@@ -91,7 +91,7 @@ def test_another_path_changes_nothing_else(file: Path) -> None:
 
 def test_a_path_in_one_line_keeps_its_neighbours() -> None:
     text = "source: {reader: table, path: data/raw, file: a.csv}  # mine\n"
-    assert with_path(text, "/b") == 'source: {reader: table, path: "/b", file: a.csv}  # mine\n'
+    assert with_path(text, "/b") == "source: {reader: table, path: /b, file: a.csv}  # mine\n"
 
 
 def test_a_task_is_known_by_name_or_by_file() -> None:
