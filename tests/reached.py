@@ -48,11 +48,15 @@ def reach(folder: Path, task: dict[str, Any], table: pd.DataFrame) -> Done:
     raw, here = data / "raw", Workspace(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", here.store)
-        ingest(raw, data / "ingested", data / "private", spec)
-        clean(raw, data / "ingested", data / "private", data / "cleaned", spec)
-        augment(data / "cleaned", data / "augmented", spec)
-        train(data / "cleaned", data / "augmented", data / "model", spec)
-        evaluate(data / "cleaned", data / "model", data / "evaluation", spec)
-        places = ("raw", "cleaned", "private", "model", "evaluation", "registered")
-        register(*(data / each for each in places), spec)
+        run_steps(raw, data, spec)
     return Done(spec, here, table)
+
+
+def run_steps(raw: Path, data: Path, spec: TaskSpec) -> None:
+    """Every step from ingest to register, on raw data that are there, into the folder `data`."""
+    ingest(raw, data / "ingested", data / "private", spec)
+    clean(raw, data / "ingested", data / "private", data / "cleaned", spec)
+    augment(data / "cleaned", data / "augmented", spec)
+    train(data / "cleaned", data / "augmented", data / "model", spec)
+    evaluate(data / "cleaned", data / "model", data / "evaluation", spec)
+    register(raw, *(data / each for each in ("cleaned", "private", "model", "evaluation", "registered")), spec)

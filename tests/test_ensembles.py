@@ -16,18 +16,13 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from reached import run_steps
 from workspaces import TINY_ECG, TINY_TABLE, TINY_TASK, WATCH, Workspace, digests, step_command
 
-from components.augment import augment
-from components.clean import clean
-from components.evaluate import evaluate
-from components.ingest import ingest
 from components.lib.dataset import Dataset
 from components.lib.model_dir import Model, model_digest
 from components.lib.spec import TaskSpec, load_spec
 from components.phantom.step import phantom
-from components.register import register
-from components.train.step import train
 
 pytestmark = pytest.mark.xdist_group("tensorflow")  # imported once, in one process
 
@@ -105,13 +100,7 @@ def done(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", here.store)
         phantom(raw, spec)
-        ingest(raw, data / "ingested", data / "private", spec)
-        clean(raw, data / "ingested", data / "private", data / "cleaned", spec)
-        augment(data / "cleaned", data / "augmented", spec)
-        train(data / "cleaned", data / "augmented", data / "model", spec)
-        evaluate(data / "cleaned", data / "model", data / "evaluation", spec)
-        places = ("raw", "cleaned", "private", "model", "evaluation", "registered")
-        register(*(data / each for each in places), spec)
+        run_steps(raw, data, spec)
     return Done(case, spec, here)
 
 

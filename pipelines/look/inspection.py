@@ -17,6 +17,7 @@ import pandas as pd
 from components.ingest.splits import assign
 from components.ingest.who import known_patients
 from components.lib.errors import MedpipeError, Unusable
+from components.lib.kinds._cells import plain_word
 from components.lib.places import Place
 from components.lib.readers import ATTRIBUTES
 from components.lib.readers.base import content
@@ -185,14 +186,28 @@ def _table_columns(draft: Draft, spec: TaskSpec) -> list[Column]:
     if draft.table is None:
         return []
     roles = _roles(draft, spec)
+    table = draft.table.apply(lambda column: _without_unknown(column, spec))
     found = [
-        describe(str(name), draft.table[name], roles.get(str(name), "not used"), draft.left_out.get(str(name), ""))
-        for name in draft.table.columns
+        describe(str(name), table[name], roles.get(str(name), "not used"), draft.left_out.get(str(name), ""))
+        for name in table.columns
     ]
     order = {"target": 0, "input": 1, "not used": 3}
     return sorted(
         found, key=lambda each: order.get(each.role.split()[0].rstrip(","), 2 if each.role != "not used" else 3)
     )
+
+
+def _without_unknown(column: pd.Series, spec: TaskSpec) -> pd.Series:
+    """A column, null where a cell is what the task takes for unknown: a word, or a number such as -999."""
+    told = [getattr(kind, "unknown", {}).get(str(column.name), ()) for kind in spec.inputs.values()]
+    marks = [mark for each in told for mark in each]
+    words = {plain_word(str(mark)) for mark in marks}
+    numbers = pd.to_numeric(pd.Series(marks, dtype="object"), errors="coerce").dropna()
+    if not marks:
+        return column
+    text = column.astype("object")
+    same = text.map(lambda cell: plain_word(str(cell)) in words, na_action="ignore").fillna(False).astype(bool)
+    return text.mask(same | pd.to_numeric(text, errors="coerce").isin(numbers))
 
 
 def _attribute_columns(draft: Draft, index: pd.DataFrame) -> list[Column]:

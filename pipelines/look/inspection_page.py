@@ -20,6 +20,7 @@ from components.lib.kinds.table import Table
 from components.lib.page import Section, bars, page, paragraph, table, thumbnail, verdict, warning
 from components.lib.places import Place
 from components.lib.spec import TaskSpec
+from components.lib.validate.pictures import is_picture
 from pipelines.look.findings import Draft, counted, some
 from pipelines.look.inspection import Inspection, concerns, inspect
 from pipelines.look.profiles import Column, file_forms
@@ -172,8 +173,9 @@ def _split(spec: TaskSpec, found: Inspection) -> list[Markup]:
     else:
         told = f"Exact duplicates in more than one split: {found.duplicates:,}"
         blocks.append(paragraph(f"{told}{_policy(spec.split_rules.exact_duplicates, found.duplicates)}."))
-    blocks.append(paragraph("Near duplicates (the same picture with other brightness, size or compression) are looked "
-                            "for by the clean step."))  # fmt: skip
+    if any(map(is_picture, spec.inputs.values())):
+        blocks.append(paragraph("Near duplicates (the same picture with other brightness, size or compression) are "
+                                "looked for by the clean step."))  # fmt: skip
     return blocks
 
 

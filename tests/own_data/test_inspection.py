@@ -158,3 +158,14 @@ def test_the_page_fits_a_screen_and_a_phone(tmp_path: Path, width: int) -> None:
     assert found.widest <= width
     assert found.images == 8
     assert found.broken == 0
+
+
+def test_words_for_unknown_are_not_known_on_the_page(tmp_path: Path) -> None:
+    lines = ["age,chol,died", *(f"{20 + i % 60},{'?' if i % 4 == 0 else 150 + i},{i % 2}" for i in range(200))]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    create(tmp_path / "t.csv", tmp_path / "work", "t", Questions())
+    page = (tmp_path / "work/inspection.html").read_text(encoding="utf-8")
+    row = page[page.index(">chol<") :][:600]
+    assert "75.0%" in row
+    assert "?" not in row
+    assert "Near duplicates" not in page
