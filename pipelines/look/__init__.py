@@ -38,7 +38,7 @@ from pipelines.look.text import task_text
 
 __all__ = ["Draft", "Questions", "look", "task_text"]
 
-NOBODY_KNOWN = "patients are unknown: samples of one may be in several splits; `refuse` stops there"
+NOBODY_KNOWN = "samples of one patient may be in several splits; `refuse` stops the run"
 TABLES = SUFFIXES
 
 
@@ -91,7 +91,7 @@ def look(data: Place, questions: Questions | None = None) -> Draft:
         )
     if draft.values["split"].get("unknown_patients") == "accept":
         draft.why["split.unknown_patients"] = NOBODY_KNOWN
-        sentence = f"{ASSUMED}a sample that names no patient counts as one ({NOBODY_KNOWN})"
+        sentence = f"{ASSUMED}a sample without a patient id counts as a patient of its own ({NOBODY_KNOWN})"
         questions.assumed += [sentence] if sentence not in questions.assumed else []
     draft.found += [sentence for sentence in questions.assumed if sentence not in draft.found]
     draft.assumed = list(questions.assumed)
