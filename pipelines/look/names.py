@@ -43,6 +43,7 @@ _OUTCOME_STEMS = re.compile(
     r"fallec|defunc|superviv|reingreso|recaida|"
     r"死亡|去世|病死|存活|生存|预后|預後|结局|結局|转归|轉歸|诊断|診斷|出院|再入院|复发|復發"
 )
+_DISPOSITION = re.compile(r"dispositi|discharge_(loc|dest|stat)|entlass|sortie|egreso|出院")
 _KNOWN_BEFORE = _words("""age years year since prior previous prev history family admission admitting referral number
     num n count baseline pre alter jahre seit vor familie anzahl aufnahme annees depuis avant famille nombre edad anos
     desde antes familia numero""")
@@ -93,6 +94,13 @@ def is_outcome(name: str) -> bool:
     called = plain(name)
     words = {*called.split("_")}
     return bool(words & _OUTCOME_WORDS or _OUTCOME_STEMS.search(called)) and not words & _KNOWN_BEFORE
+
+
+def is_disposition(name: str) -> bool:
+    """Whether a column is called like where somebody goes in the end: discharge_location, Entlassungsart."""
+    called = plain(name)
+    known = re.search(r"diagnos|诊断|診斷|mort|tod|deces", called)
+    return is_outcome(name) and known is None and _DISPOSITION.search(called) is not None
 
 
 def is_finding(name: str) -> bool:

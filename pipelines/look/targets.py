@@ -24,7 +24,7 @@ SMALL = 20
 """Rows of a table so small that this can't be asked of it."""
 LISTED = 14
 """Findings that a message lists."""
-CALLED, OUTCOME, FINDING, ANY = 3, 2, 1, 0
+CALLED, OUTCOME, FINDING, DISPOSITION, ANY = 4, 3, 2, 1, 0
 """What a column's name says: "target", an outcome, a finding, nothing."""
 
 
@@ -121,6 +121,8 @@ def _level(column: str) -> int:
     called = names.plain(column)
     if called in names.TARGET:
         return CALLED
+    if names.is_disposition(column):  # where somebody goes follows from what is asked: it stands back behind a finding
+        return DISPOSITION
     if names.is_outcome(column) or names.last_word(column) in names.OUTCOME:
         return OUTCOME if called not in ("no_finding", "no_findings") else FINDING
     return FINDING if names.is_finding(column) else ANY
@@ -141,7 +143,7 @@ def _choose(
                 todo=f"name one of them: {questions.command(best[0])}",
             )
         default, why = best[0], "the first one"
-    elif top in (OUTCOME, FINDING) and (top == OUTCOME or len(best) == 1):
+    elif top >= DISPOSITION and top != CALLED and (top == OUTCOME or len(best) == 1):
         default, why = best[-1], "its name says so" if len(best) == 1 else "the last one whose name says so"
     elif top == CALLED:
         default, why = best[0], "the first one whose name says so"

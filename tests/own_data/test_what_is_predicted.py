@@ -258,3 +258,17 @@ def test_folders_of_one_class_in_two_spellings(tmp_path: Path) -> None:
     assert finding["spellings"] == {"NORMAL": ["Normal"], "PNEUMONIA": ["pneumonia "]}
     held = cleaned(data, tmp_path / "work").samples()
     assert held.groupby("split")["finding"].nunique().to_dict() == {"test": 2, "train": 2, "validation": 2}
+
+
+@pytest.mark.parametrize("other", ["discharge_status", "Entlassungsart", "discharge_location"])
+@pytest.mark.parametrize("first", [True, False])
+def test_where_somebody_goes_stands_back_behind_a_finding(tmp_path: Path, other: str, *, first: bool) -> None:
+    columns = [other, "sepsis"] if first else ["sepsis", other]
+    rows = [
+        {"sepsis": ["no", "yes"][i % 2], other: ["home", "icu"][i % 3 == 0], "age": 20 + i % 60} for i in range(200)
+    ]
+    lines = [",".join(["age", *columns])] + [",".join([str(row["age"]), *(row[c] for c in columns)]) for row in rows]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    draft = look(tmp_path / "t.csv")
+    assert list(draft.values["targets"]) == ["sepsis"]
+    assert "sepsis" in " ".join(draft.assumed)
