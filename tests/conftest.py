@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 from workspaces import TINY_ECG, TINY_TABLE, TINY_TASK, WATCH, Workspace, make_tiny
 
 if TYPE_CHECKING:
     from servers import Bucket, Web
+
+# A slow machine is no failure; and what runs on every change draws the same cases each time.
+settings.register_profile("suite", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("suite")
 
 # The first three run a pipeline each, so that neither of two workers waits for the other: one takes the longest, the
 # other the two short ones. Then what needs no pipeline, last what needs those that were run.
