@@ -85,10 +85,11 @@ def head_of(path: Place, sheet: str | None = None) -> pd.DataFrame:
     Raises:
         DataError: it can't be read.
     """
-    if is_excel(path) and recognise_workbook(path, sheet=sheet).sheets:
-        return pd.DataFrame()
-    if path.name.lower().endswith(".parquet") or is_excel(path):
-        return hold(path, Questions(sheet=sheet)).text
+    if path.name.lower().endswith(".parquet"):
+        return hold(path, Questions()).text
+    if is_excel(path):
+        layout = recognise_workbook(path, sheet=sheet)
+        return pd.DataFrame() if layout.sheets else read_text(path, layout.form).cells
     return next(read_chunks(path, recognise_text(path).form, rows=200)).cells
 
 

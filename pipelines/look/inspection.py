@@ -10,6 +10,7 @@ import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,8 @@ import pandas as pd
 from components.ingest.splits import assign
 from components.ingest.who import known_patients
 from components.lib.errors import MedpipeError, Unusable
-from components.lib.kinds._cells import plain_word
+from components.lib.kinds._cells import Rule
+from components.lib.kinds.table import Table
 from components.lib.places import Place
 from components.lib.readers import ATTRIBUTES
 from components.lib.readers.base import content
@@ -199,15 +201,18 @@ def _table_columns(draft: Draft, spec: TaskSpec) -> list[Column]:
 
 def _without_unknown(column: pd.Series, spec: TaskSpec) -> pd.Series:
     """A column, null where a cell is what the task takes for unknown: a word, or a number such as -999."""
-    told = [getattr(kind, "unknown", {}).get(str(column.name), ()) for kind in spec.inputs.values()]
-    marks = [mark for each in told for mark in each]
-    words = {plain_word(str(mark)) for mark in marks}
-    numbers = pd.to_numeric(pd.Series(marks, dtype="object"), errors="coerce").dropna()
-    if not marks:
-        return column
-    text = column.astype("object")
-    same = text.map(lambda cell: plain_word(str(cell)) in words, na_action="ignore").fillna(False).astype(bool)
-    return text.mask(same | pd.to_numeric(text, errors="coerce").isin(numbers))
+    name = str(column.name)
+    rules = [rule for kind in spec.inputs.values() if isinstance(kind, Table) and (rule := kind.rule(name))]
+    for rule in rules:
+        column = column.mask(column.map(partial(_is_unknown, rule, name), na_action="ignore").eq(True))
+    return column
+
+
+def _is_unknown(rule: Rule, name: str, cell: str) -> bool:
+    try:
+        return rule.category(name, cell, None)[1] == "unknown"
+    except Unusable:
+        return False
 
 
 def _attribute_columns(draft: Draft, index: pd.DataFrame) -> list[Column]:

@@ -9,16 +9,11 @@ import pandas as pd
 import pytest
 from asking import requests_of, served
 from films import encoded, film
+from reached import run_steps
 from workspaces import Workspace
 
-from components.augment import augment
-from components.clean import clean
-from components.evaluate import evaluate
-from components.ingest import ingest
 from components.lib.server import ask
 from components.lib.spec import load_spec
-from components.register import register
-from components.train.step import train
 from pipelines.look import Questions
 from pipelines.new import create
 
@@ -30,15 +25,10 @@ def reach(data: Path, folder: Path, target: str | None, patch: pytest.MonkeyPatc
     create(data, folder, "asked", Questions(target=target))
     spec = load_spec(folder / "task.yaml")
     spec = spec.model_copy(update={"train": spec.train.model_copy(update={"epochs": 4, "width": 8, "model": "cnn"})})
-    here, out = Workspace(folder), folder / "data"
+    here = Workspace(folder)
     patch.setenv("MLFLOW_TRACKING_URI", here.store)
     patch.setenv("MEDPIPE_PATIENT_KEY", "0123456789abcdef" * 2)
-    ingest(data, out / "ingested", out / "private", spec)
-    clean(data, out / "ingested", out / "private", out / "cleaned", spec)
-    augment(out / "cleaned", out / "augmented", spec)
-    train(out / "cleaned", out / "augmented", out / "model", spec)
-    evaluate(out / "cleaned", out / "model", out / "evaluation", spec)
-    register(data, *(out / each for each in ("cleaned", "private", "model", "evaluation", "registered")), spec)
+    run_steps(data, here.path / "data", spec)
     return here
 
 
