@@ -32,8 +32,9 @@ class Threshold(Settings):
     """How the operating point is fitted on validation."""
 
     method: Literal["youden", "sensitivity", "cost", "fixed"] = "youden"
-    """`youden`: best sensitivity + specificity, the point nearest 0.5 within one standard error of it. `cost`: least
-    expected cost, with the same care. The report shows what the other methods would have chosen."""
+    """`youden`: best sensitivity + specificity, within one standard error of it the point nearest the share of
+    positives, where theory has it. `cost`: least expected cost, with the same care. The report shows what the other
+    methods would have chosen."""
     sensitivity: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Lowest sensitivity, for that method."""
     miss_cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0

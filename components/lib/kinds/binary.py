@@ -112,10 +112,10 @@ class Binary(Classes):
         return keras.ops.sigmoid(logits / scaling.get("temperature", 1.0))
 
     def fit_decision(self, output: NDArray[np.floating], encoded: Array, settings: Any) -> dict[str, float]:
-        """{"threshold": …} by the method of `train.threshold`, what other methods would choose (see `lib.calibration`),
+        """{"threshold": …} by the method of `train.threshold`, what other methods would choose (see `lib.thresholds`),
         and the prediction sets of `train.coverage` (see `lib.conformal`).
         """
-        from components.lib.calibration import fit_thresholds
+        from components.lib.thresholds import fit_thresholds
 
         positive = self.labels(encoded) == 1
         chosen = fit_thresholds(finite(output).reshape(-1), positive, settings.threshold)
