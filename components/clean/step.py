@@ -216,7 +216,7 @@ def _gate(ingested: Dataset, partial_out: Path, out: Path, spec: TaskSpec) -> No
     every = written.samples()
     stays = ~every["sample_id"].isin(leaving.index)
     counting = every.assign(split=every["split"].where(stays))
-    wrong, suspects = labels.look(written, counting, spec)
+    wrong, suspects, tested = labels.look(written, counting, spec)
     shortcut = shortcuts.look(written, counting, spec)
     in_cells = cells.look(written, counting, spec)
     findings = [
@@ -236,6 +236,7 @@ def _gate(ingested: Dataset, partial_out: Path, out: Path, spec: TaskSpec) -> No
     written = near_duplicates.drop(written, leaving)
     outcome.write(partial_out)
     near_duplicates.write(near, leaving, partial_out)
+    labels.write(tested, partial_out)
     if len(suspects):
         suspects.to_csv(partial_out / "suspects.csv", index=False)
     print(f"cleaned: {sum(written.info.rows)} samples, rejected: {len(rejected)}")

@@ -46,6 +46,8 @@ class CardFacts:
     """What the model is called where it is judged on data of another source; empty in the step."""
     patients_unknown: str = ""
     """What stands at the top where no sample names its patient."""
+    limits: tuple[str, ...] = ()
+    """What the looks add to its limits."""
 
 
 def card(evaluated: Evaluated, facts: CardFacts) -> str:
@@ -166,6 +168,7 @@ def _limits(evaluated: Evaluated, facts: CardFacts) -> list[str]:
     told = [
         "Measured on samples of another source than the training data, as one of many." if facts.name else here,
         "Labels are taken as the truth; where they are wrong, so are the figures.",
+        *facts.limits,
     ]
     if not any(patients.values()):
         told.append("No patient is known: one may stand on two sides of the split, and intervals may be too narrow.")

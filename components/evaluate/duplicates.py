@@ -7,18 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
-from numpy.typing import NDArray
 
 from components.evaluate.part import Evaluated, Part
-from components.evaluate.results import Result, in_sentence, words
+from components.evaluate.sensitivity import Metrics, deciding, effect, measured, tables
 from components.lib.gate_names import WITHOUT
-from components.lib.page import Section, paragraph, table
-from components.lib.statistics import Bools, Estimate
+from components.lib.page import Section, paragraph
+from components.lib.statistics import Bools
 from components.lib.validate.near_duplicates import read
 from components.lib.validate.pictures import is_picture
 
 TITLE = "With and without duplicates of training samples"
+WITH_THEM = "they make the model look {better} than it is on new samples"
 UNKNOWN = (
     "Whether test samples resemble training samples is not known: clean's search for near duplicates didn't finish."
 )
@@ -62,16 +61,16 @@ def part(evaluated: Evaluated) -> Part:
         return Part(sections=(Section(TITLE, (paragraph(UNKNOWN),)),))
     seen = _seen(evaluated.data.samples(), samples, pairs)
     gates = evaluated.spec.evaluate.gates
-    asked = [result for result in evaluated.results if f"{result.target}.{WITHOUT}{_deciding(result)}" in gates]
+    asked = [result for result in evaluated.results if f"{result.target}.{WITHOUT}{deciding(result)}" in gates]
     if not seen.any.any():
-        metrics = {each.target: {f"{WITHOUT}{_deciding(each)}": each.metrics[_deciding(each)]} for each in asked}
+        metrics = {each.target: {f"{WITHOUT}{deciding(each)}": each.metrics[deciding(each)]} for each in asked}
         told = "No test sample is an exact or a near duplicate of a sample in train or validation."
         return Part((Section(TITLE, (paragraph(told),)),) if pictures else (), metrics=metrics)
-    found = {result.target: _measured(result, ~seen.any) for result in evaluated.results}
+    found = {result.target: measured(result, ~seen.any) for result in evaluated.results}
     return Part(
-        (Section(TITLE, (paragraph(_how(seen, len(samples))), *_tables(evaluated, found))),),
+        (Section(TITLE, (paragraph(_how(seen, len(samples))), *tables(evaluated.results, found, "duplicates"))),),
         metrics={
-            each.target: {f"{WITHOUT}{_deciding(each)}": found[each.target][_deciding(each)]}
+            each.target: {f"{WITHOUT}{deciding(each)}": found[each.target][deciding(each)]}
             for each in evaluated.results
         },
         warnings=(_warning(evaluated, seen, found),),
@@ -94,34 +93,6 @@ def _seen(every: pd.DataFrame, test: pd.DataFrame, pairs: pd.DataFrame | None) -
     return Seen(same, (near["train"] | near["validation"]) & ~same, counts["train"], counts["validation"])
 
 
-def _deciding(result: Result) -> str:
-    return result.kind.comparable[0]
-
-
-def _measured(result: Result, rows: NDArray[np.bool_]) -> Mapping[str, Estimate]:
-    """The metrics on those of the chosen samples whose truth is known."""
-    chosen = rows & result.known
-    whose = result.patients_of(chosen)
-    return result.kind.metrics(result.output[chosen], result.encoded[chosen], result.fitted.decision, whose)
-
-
-def _tables(evaluated: Evaluated, found: Mapping[str, Mapping[str, Estimate]]) -> list[Markup]:
-    blocks: list[Markup] = []
-    for result in evaluated.results:
-        names = [name for name in result.metrics if name in found[result.target]]
-        without = found[result.target]
-        n = int(without[_deciding(result)].n)
-        frame = pd.DataFrame(
-            {
-                "Metric": [words(name, result.kind) for name in names],
-                f"All test samples (n {int(result.known.sum())})": [str(result.metrics[name]) for name in names],
-                f"Without duplicates (n {n})": [str(without[name]) for name in names],
-            }
-        )
-        blocks.append(table(frame, result.title))
-    return blocks
-
-
 def _how(seen: Seen, count: int) -> str:
     number = int(seen.any.sum())
     return (
@@ -130,21 +101,8 @@ def _how(seen: Seen, count: int) -> str:
     )
 
 
-def _warning(evaluated: Evaluated, seen: Seen, found: Mapping[str, Mapping[str, Estimate]]) -> str:
+def _warning(evaluated: Evaluated, seen: Seen, found: Mapping[str, Metrics]) -> str:
     """The same with what it does to the metric that decides; the words follow the numbers."""
     number = int(seen.any.sum())
     start = f"{number} of {len(evaluated.samples)} test samples {'is' if number == 1 else 'are'} {seen}."
-    return " ".join([start, *(_effect(result, found[result.target]) for result in evaluated.results)])
-
-
-def _effect(result: Result, without: Mapping[str, Estimate]) -> str:
-    name = _deciding(result)
-    every, rest = result.metrics[name], without[name]
-    metric = in_sentence(name, result.kind)
-    if not every.known or not rest.known:
-        return f"Without them {metric} of {result.target} is unknown: {rest.note or every.note}."
-    told = f"Without them {metric} of {result.target} is {rest}, with them {every}"
-    better = every.value < rest.value if every.better == "lower" else every.value > rest.value
-    if rest.low <= every.value <= rest.high:
-        return f"{told}: a difference within the 95% interval."
-    return f"{told}: they make the model look {'better' if better else 'worse'} than it is on new samples."
+    return " ".join([start, *(effect(result, found[result.target], WITH_THEM) for result in evaluated.results)])

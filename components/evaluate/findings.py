@@ -19,6 +19,7 @@ from components.evaluate import (
     shortcuts,
     smaller,
     surrogate,
+    suspected,
     unknown,
 )
 from components.evaluate.baselines import Baseline, baselines
@@ -82,7 +83,7 @@ class Findings:
         """What the model card says beside the model and its answers."""
         return CardFacts(
             self.gates, self.receipt, _of_looks(self.parts), self.warnings, self.opening, self.name,
-            self.patients_unknown,
+            self.patients_unknown, tuple(limit for part in self.parts for limit in part.limits),
         )  # fmt: skip
 
 
@@ -98,6 +99,7 @@ def find(evaluated: Evaluated, opening: Opening | None, name: str = "") -> Findi
     parts = (
         notices.part(evaluated),
         duplicates.part(evaluated),
+        suspected.part(evaluated),
         sets.part(evaluated),
         operating.part(evaluated),
         by_patient.part(evaluated),

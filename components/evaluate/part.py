@@ -50,3 +50,5 @@ class Part:
     """Per target figures beside those of its kind; gates may name them."""
     warnings: tuple[str, ...] = ()
     """What a reader must not miss, in whole sentences: it stands at the top of the report."""
+    limits: tuple[str, ...] = ()
+    """What the card says among its limits, in whole sentences."""

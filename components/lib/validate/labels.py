@@ -2,32 +2,46 @@
 
 A plain model predicts every sample out of fold. A class's threshold is the mean probability it gets among the samples
 that carry its label; a sample that reaches the threshold of another class, and most of all that one's, is suspected.
-Nothing is changed: the list is for a person who looks again.
+Nothing is changed: the list is for a person who looks again. Labels of test are suspected by a model of train and
+validation, and by thresholds of theirs; no list of them is shown, since labels of test that were corrected where a
+model disagrees would flatter every model. Evaluate measures without them.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.lib.dataset import Dataset
+from components.lib.dataset import Dataset, read_parquet
 from components.lib.kinds import InputKind
 from components.lib.spec import TaskSpec
 from components.lib.validate.checks import Finding
 from components.lib.validate.pictures import Pictures, is_picture
-from components.lib.validate.quick_model import Labels, Matrix, grouped_folds, out_of_fold, patients, too_few, usable
+from components.lib.validate.quick_model import (
+    Labels,
+    Matrix,
+    grouped_folds,
+    of_others,
+    out_of_fold,
+    patients,
+    too_few,
+    usable,
+)
 from components.lib.validate.tables import as_labels
 
 SIDE, COMPONENTS, STRENGTH = 24, 60, 0.1
 """Pixels a side that the model sees, its principal components, and the inverse strength of its penalty."""
 COLUMNS = ("sample_id", "split", "target", "label", "suspected", "margin")
+OF_TEST = ("sample_id", "target", "suspected")
+FILE = "test_labels.parquet"
 
 
-def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> tuple[Finding, pd.DataFrame]:
-    """Suspected labels of train and validation, the most suspicious first.
+def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> tuple[Finding, pd.DataFrame, pd.DataFrame]:
+    """Suspected labels: of train and validation the most suspicious first, of test for evaluate alone.
 
     Args:
         dataset: the cleaned samples.
@@ -35,12 +49,13 @@ def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> tuple[Findi
         spec: the task.
 
     Returns:
-        The finding, and the table: sample_id, split, target, label, suspected (the class it looks like) and margin
-        (probability of that class less that of the label).
+        The finding; the table: sample_id, split, target, label, suspected (the class it looks like) and margin
+        (probability of that class less that of the label); and one of the test samples whose labels were looked at, at
+        most 10,000 of a target: sample_id, target, suspected (whether it is).
     """
-    empty = pd.DataFrame(columns=list(COLUMNS))
+    empty, of_test = pd.DataFrame(columns=list(COLUMNS)), [pd.DataFrame(columns=list(OF_TEST))]
     if not spec.clean.suspects:
-        return Finding(()), empty
+        return Finding(()), empty, of_test[0]
     samples = as_labels(samples, spec)
     rows = np.flatnonzero(samples["split"].isin(["train", "validation"]).to_numpy())
     lines, found, count = [], [], 0
@@ -57,31 +72,73 @@ def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> tuple[Findi
         folds = grouped_folds(labels, patients(samples.iloc[used]))
         output = out_of_fold(features, labels, folds, components, STRENGTH)
         suspected = suspects(output, labels)
+        of_test.append(_of_test(dataset, samples, spec, name, (labels, features, components, output)))
         count += len(suspected)
         table = samples.iloc[used[suspected]][["sample_id", "split", name]].rename(columns={name: "label"})
         margin = output[suspected].max(axis=1) - output[suspected, labels[suspected]]
         classes = np.array(kind.class_names, object)[output[suspected].argmax(axis=1)]
         found.append(table.assign(target=name, suspected=classes, margin=margin.round(3)))
     if not found:
-        return Finding(tuple(lines)), empty
+        return Finding(tuple(lines)), empty, of_test[0]
     table = pd.concat(found)[list(COLUMNS)]
     table = table.sort_values(["margin", "sample_id"], ascending=[False, True]).head(spec.clean.suspects)
     listed = f", {len(table)} of them in suspects.csv" if count > len(table) else ""
     lines.append(f"suspected labels: {count} of {len(rows)} in train and validation{listed}")
     warnings = tuple(lines[-1:]) if count else ()
-    return Finding(tuple(lines), (("Suspected labels", table.reset_index(drop=True)),), (), warnings), table
+    tested = pd.concat(of_test, ignore_index=True).astype({"suspected": bool})
+    if len(tested):
+        lines.append(
+            f"suspected labels: {int(tested['suspected'].sum())} of {len(tested)} in test, not listed; the report "
+            "measures with and without them"
+        )
+    return Finding(tuple(lines), (("Suspected labels", table.reset_index(drop=True)),), (), warnings), table, tested
 
 
-def suspects(output: Matrix, labels: Labels) -> Labels:
+def write(tested: pd.DataFrame, folder: Path) -> None:
+    """Leave what was found of test for evaluate; no file where nothing was looked at."""
+    if len(tested):
+        tested.to_parquet(folder / FILE, index=False)
+
+
+def read(folder: Path) -> pd.DataFrame | None:
+    """What `write` wrote; None where there is nothing."""
+    file = folder / FILE
+    return read_parquet(file) if file.is_file() else None
+
+
+def _of_test(
+    dataset: Dataset,
+    samples: pd.DataFrame,
+    spec: TaskSpec,
+    name: str,
+    fitted: tuple[Labels, Matrix, int, Matrix],
+) -> pd.DataFrame:
+    """Test samples by a model of train and validation: the labels, features, components and answers of those."""
+    labels, features, components, output = fitted
+    rows = np.flatnonzero((samples["split"] == "test").to_numpy())
+    tested, told = usable(samples, rows, name, spec.targets[name].class_names)
+    others = of_others(features, labels, _features(dataset, spec, tested), components, STRENGTH)
+    wrong = np.zeros(len(tested), bool)
+    wrong[suspects(others, told, thresholds(output, labels))] = True
+    return pd.DataFrame({"sample_id": samples["sample_id"].iloc[tested].to_numpy(), "target": name, "suspected": wrong})
+
+
+def thresholds(output: Matrix, labels: Labels) -> Matrix:
+    """Of each class (K,), the mean probability that it gets among the samples with its label; infinite without any."""
+    count = output.shape[1]
+    return np.array([output[labels == k, k].mean() if (labels == k).any() else np.inf for k in range(count)])
+
+
+def suspects(output: Matrix, labels: Labels, limits: Matrix | None = None) -> Labels:
     """Rows whose label looks wrong, the most suspicious first.
 
     Args:
-        output: out-of-fold probabilities (N, K).
-        labels: (N,), 0 … K-1, every class among them.
+        output: probabilities (N, K) by a model that didn't see them.
+        labels: (N,), 0 … K-1.
+        limits: of `thresholds` (K,); None: those of these samples.
     """
-    count = output.shape[1]
-    thresholds = np.array([output[labels == k, k].mean() if (labels == k).any() else np.inf for k in range(count)])
-    reached = np.where(output >= thresholds, output, -1.0)
+    limits = thresholds(output, labels) if limits is None else limits
+    reached = np.where(output >= limits, output, -1.0)
     looks = reached.argmax(axis=1)
     own = output[np.arange(len(labels)), labels]
     wrong = np.flatnonzero((reached.max(axis=1) >= 0) & (looks != labels) & (output.argmax(axis=1) != labels))

@@ -5,6 +5,8 @@ The audits of shortcuts and of labels ask it what can be told from what.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -61,17 +63,42 @@ def out_of_fold(
         components: reduce the features to so many principal components first; 0: don't.
         c: inverse strength of the L2 penalty.
     """
-    from sklearn.decomposition import PCA
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    reduce = [PCA(components, svd_solver="covariance_eigh")] if components else []
-    model = make_pipeline(StandardScaler(), *reduce, LogisticRegression(C=c, max_iter=1000, tol=1e-3))
+    model = _model(components, c)
     output = np.zeros((len(labels), int(labels.max()) + 1))
     with threadpool_limits(1):  # the same sums, hence the same bytes, on every machine
         for fitted, held in folds:
             model.fit(features[fitted], labels[fitted])
             output[np.ix_(held, model.classes_)] = model.predict_proba(features[held])
     return output
+
+
+def of_others(features: Matrix, labels: Labels, others: Matrix, components: int = 0, c: float = 0.1) -> Matrix:
+    """Probabilities (M, K) that a quick model of some samples gives others.
+
+    Args:
+        features: (N, F), of the samples that it is fitted on.
+        labels: (N,), 0 … K-1, of the same.
+        others: (M, F).
+        components, c: as in `out_of_fold`.
+    """
+    from threadpoolctl import threadpool_limits
+
+    model = _model(components, c)
+    output = np.zeros((len(others), int(labels.max()) + 1))
+    with threadpool_limits(1):
+        model.fit(features, labels)
+        if len(others):
+            output[:, model.classes_] = model.predict_proba(others)
+    return output
+
+
+def _model(components: int, c: float) -> Any:
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    reduce = [PCA(components, svd_solver="covariance_eigh")] if components else []
+    return make_pipeline(StandardScaler(), *reduce, LogisticRegression(C=c, max_iter=1000, tol=1e-3))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from components.clean import clean
 from components.ingest import ingest
 from components.lib.dataset import Dataset
-from components.lib.validate.labels import suspects
+from components.lib.validate.labels import read, suspects
 
 SIDE = 16
 CLASSES = ("normal", "pneumonia")
@@ -58,6 +58,12 @@ def test_planted_wrong_labels_are_listed(tmp_path: Path, capsys: pytest.CaptureF
     assert set(table["sample_id"].head(len(planted))) == planted
     assert (table["label"] != table["suspected"]).all()
     assert "test" not in set(table["split"])
+    tested = read(tmp_path / "cleaned")
+    assert tested is not None
+    assert set(tested["sample_id"]) == set(samples.index[samples["split"] == "test"])
+    in_test = {name for name, file in files.items() if file in bad and samples.loc[name, "split"] == "test"}
+    assert set(tested.loc[tested["suspected"], "sample_id"]) & in_test
+    assert set(tested.loc[tested["suspected"], "sample_id"]) <= in_test
     assert "suspected labels: " in capsys.readouterr().out
     page = (tmp_path / "cleaned" / "validation.html").read_text(encoding="utf-8")
     assert "Suspected labels" in page
@@ -80,6 +86,7 @@ def test_none_is_looked_for_where_none_is_wanted_or_there_are_too_few(
     run(tmp_path / "few", rows[:80], pictures)
     assert "suspected labels: not looked for, " in capsys.readouterr().out
     assert not (tmp_path / "few" / "cleaned" / "suspects.csv").exists()
+    assert [read(tmp_path / name / "cleaned") for name in ("none", "few")] == [None, None]
 
 
 def test_equal_runs_give_equal_lists(tmp_path: Path) -> None:
