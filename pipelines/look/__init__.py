@@ -13,7 +13,7 @@ from components.lib.errors import DataError
 from components.lib.places import Place, Remote, copy_to
 from components.lib.readers.folder import is_picture
 from components.lib.tables import SUFFIXES
-from pipelines.look.beats import beat_files, is_beats, look_at_beats
+from pipelines.look.beats import beat_files, form_of_beats, look_at_beats
 from pipelines.look.beside import find_index, refuse_unusable, refuse_without_paths
 from pipelines.look.dicom import dicom_names, look_at_dicom
 from pipelines.look.findings import ASSUMED, Draft, Questions, counted, refused
@@ -100,8 +100,8 @@ def look(data: Place, questions: Questions | None = None) -> Draft:
 
 def _table(data: Path, questions: Questions) -> Draft:
     """A file that is a table, the index of pictures beside it, or beats as text."""
-    if data.suffix.lower() == ".csv" and is_beats(data):
-        return look_at_beats(data, [data], questions)
+    if form_of_beats(data):
+        return look_at_beats(data, {"": data}, questions)
     if not data.name.lower().endswith(".gz"):
         files = folder_files(data.parent) if _names_files(data, questions) else None
         index = find_index(files, questions, data.name) if files else None
@@ -183,8 +183,8 @@ def _folder(data: Path, questions: Questions) -> Draft:
         return look_at_dicom(bare, found, questions)
     if number := len(files.ending(*VOLUMES)):
         raise volumes(str(data), counted(number, "volume"))
-    if paths := beat_files(data):
-        return look_at_beats(data, paths, questions)
+    if beats := beat_files(data):
+        return look_at_beats(data, beats, questions)
     return _tables(files, data, questions)
 
 

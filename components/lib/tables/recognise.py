@@ -90,7 +90,7 @@ def recognise_text(path: Place, content: bytes | None = None) -> Recognised:
     """
     try:
         head = next(_chunks(path, content), b"")
-        encoding = wide(head) or ("utf-8" if is_utf8(_chunks(path, content)) else legacy(_beyond_ascii(path, content)))
+        encoding = text_encoding(path, head, content)
         text = head.decode("utf-8-sig" if encoding == "utf-8" else encoding, "replace").lstrip("\ufeff")
     except (OSError, EOFError, zlib.error) as error:
         found = " ".join(str(error).split())[:160]
@@ -105,6 +105,11 @@ def recognise_text(path: Place, content: bytes | None = None) -> Recognised:
             str(path), expected="a table", found="an empty file", todo="write it again, or name another one"
         )
     return _layout(lines, encoding, path.name.lower())
+
+
+def text_encoding(path: Place, head: bytes, content: bytes | None = None) -> str:
+    """The encoding of a text: by its beginning where that says it, else by all of it."""
+    return wide(head) or ("utf-8" if is_utf8(_chunks(path, content)) else legacy(_beyond_ascii(path, content)))
 
 
 def with_numbers(layout: Recognised, cells: pd.DataFrame) -> Recognised:
