@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from components.evaluate.characteristics import TABLE_ONE, TableOne, explained
 from components.evaluate.checklists import CLAIM, TRIPOD_AI, answered
 from components.evaluate.gates import Gate
 from components.evaluate.ledger import ordinal
@@ -48,6 +49,8 @@ class CardFacts:
     """What stands at the top where no sample names its patient."""
     limits: tuple[str, ...] = ()
     """What the looks add to its limits."""
+    characteristics: tuple[TableOne, ...] = ()
+    """Table 1, of the patients and of the samples."""
 
 
 def card(evaluated: Evaluated, facts: CardFacts) -> str:
@@ -60,6 +63,7 @@ def card(evaluated: Evaluated, facts: CardFacts) -> str:
         ("Users", [_stated(about.users, "users")]),
         ("Not for", [NOT_FOR, *([about.not_for] if about.not_for else [])]),
         ("Data", _data(evaluated, facts)),
+        *((TABLE_ONE, _table_one(facts)) for _ in facts.characteristics[:1]),
         ("Training", _training(evaluated)),
         ("Performance on the test samples", _performance(evaluated, facts)),
         ("Groups", _groups(evaluated, facts)),
@@ -104,6 +108,13 @@ def _data(evaluated: Evaluated, facts: CardFacts) -> list[str]:
         "What the audits of the data say:",
         _bullets(lines),
     ]
+
+
+def _table_one(facts: CardFacts) -> list[str]:
+    told = []
+    for each in facts.characteristics:
+        told += [f"Of the {each.unit}:", _table(each.head, each.rows), explained(each)]
+    return told
 
 
 def _training(evaluated: Evaluated) -> list[str]:

@@ -62,14 +62,19 @@ def divisions(
         age_bands: ages at which a new band begins.
     """
     found = [_divide(told, _words(samples, column, age_bands), known) for column, told in PEOPLE.items()]
-    made = {"device": "machine"}
-    for name, kind in inputs.items():
-        made |= {
-            f"{name}_{c}": told if len(inputs) == 1 else f"{told} of {name}" for c, told in kind.origin_columns.items()
-        }
-    acquired = [_divide(told, samples[column], known) for column, told in made.items() if column in samples]
+    made = acquired_by(inputs).items()
+    acquired = [_divide(told, samples[column], known) for column, told in made if column in samples]
     # What is the same in all, or known of none, says nothing.
     return (*found, *(each for each in acquired if len(each.groups) + len(each.small) > 1))
+
+
+def acquired_by(inputs: Mapping[str, InputKind]) -> dict[str, str]:
+    """Columns that say how samples were made and stored, where a table has them, and their names for people."""
+    made = {"device": "machine"}
+    for name, kind in inputs.items():
+        of = "" if len(inputs) == 1 else f" of {name}"
+        made |= {f"{name}_{column}": f"{told}{of}" for column, told in kind.origin_columns.items()}
+    return made
 
 
 def _words(samples: pd.DataFrame, column: str, age_bands: tuple[int, ...]) -> pd.Series:

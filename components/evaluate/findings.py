@@ -25,6 +25,7 @@ from components.evaluate import (
 from components.evaluate.baselines import Baseline, baselines
 from components.evaluate.card import CardFacts
 from components.evaluate.cases import Cases, choose_cases
+from components.evaluate.characteristics import TableOne, tables_one
 from components.evaluate.gates import Gate, judge
 from components.evaluate.part import Evaluated, Part
 from components.lib.openings import Opening
@@ -52,6 +53,8 @@ class Findings:
     """Plain models beside the network; none where there are no samples to fit them on."""
     name: str
     """What the model is called, of one that was fetched from the registry; else empty."""
+    characteristics: tuple[TableOne, ...]
+    """Of the samples of each split, and of the patients where they differ."""
 
     @property
     def metrics(self) -> dict[str, dict[str, Estimate]]:
@@ -84,6 +87,7 @@ class Findings:
         return CardFacts(
             self.gates, self.receipt, _of_looks(self.parts), self.warnings, self.opening, self.name,
             self.patients_unknown, tuple(limit for part in self.parts for limit in part.limits),
+            self.characteristics,
         )  # fmt: skip
 
 
@@ -124,6 +128,7 @@ def find(evaluated: Evaluated, opening: Opening | None, name: str = "") -> Findi
         cases=_cases(evaluated),
         baselines=() if name else baselines(data, network, evaluated.results, evaluated.arrays, seed=BASELINE_SEED),
         name=name,
+        characteristics=tables_one(evaluated),
     )
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from components.evaluate.baselines import sections as plain
+from components.evaluate.characteristics import TABLE_ONE, explained
 from components.evaluate.figures import shown
 from components.evaluate.findings import Findings
 from components.evaluate.gates import Gate
@@ -36,6 +37,7 @@ def report(findings: Findings) -> str:
         _verdict(findings.gates),
         _operating_points(results),
         _measured_on(findings),
+        _table_one(findings),
         *[_metrics(result, network) for result in results],
         *members(network),
         *plain(findings.baselines),
@@ -127,6 +129,14 @@ def _measured_on(findings: Findings) -> Section:
         "Measured on",
         (table(counts), *[paragraph(f"{_sentence(line)}.") for line in findings.receipt], paragraph(origin)),
     )
+
+
+def _table_one(findings: Findings) -> Section:
+    blocks: list[Markup] = []
+    for each in findings.characteristics:
+        frame = pd.DataFrame(each.rows, columns=each.head)
+        blocks += [table(frame, f"Of the {each.unit}"), paragraph(explained(each))]
+    return Section(TABLE_ONE, tuple(blocks))
 
 
 def _metrics(result: Result, model: ModelInfo) -> Section:

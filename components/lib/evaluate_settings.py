@@ -23,6 +23,9 @@ class Evaluate(Settings):
     """Show single samples in the report. Synthetic ones are always shown; real patients' only when this is true."""
     age_bands: tuple[Years, ...] = (18, 40, 65)
     """Ages in years at which a new band begins, when the model is looked at by age: under 18, 18 to under 40, …"""
+    smallest_count: Annotated[int, Field(ge=1)] = 5
+    """Smallest count of sex, site, acquisition and unknown values that the table of characteristics shows; smaller ones
+    could point at a person. 1: all are shown. Classes of a target are always counted."""
     prevalences: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     """Shares of positives, where the model may be used, at which the report gives predictive values: [0.01, 0.05].
     For binary targets; those of the test sample are always given."""
