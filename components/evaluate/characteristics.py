@@ -115,8 +115,8 @@ def explained(table: TableOne) -> str:
         told = "Characteristics of the training data aren't part of a model: they can't be compared here."
     else:
         told = (
-            "SMD: standardised mean difference, in standard deviations (SD); of several categories as one (Yang & Dalton). "
-            "From 0.1 on a difference is worth a look"
+            "SMD: standardised mean difference, in standard deviations (SD); of several categories as one (Yang & "
+            "Dalton). From 0.1 on a difference is worth a look"
         )
         chance = number(by_chance(table.sizes["train"], table.sizes["test"]))
         random = (
