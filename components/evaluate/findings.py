@@ -17,6 +17,7 @@ from components.evaluate import (
     robustness,
     sets,
     shortcuts,
+    sizes,
     smaller,
     surrogate,
     suspected,
@@ -102,6 +103,7 @@ def find(evaluated: Evaluated, opening: Opening | None, name: str = "") -> Findi
     """
     parts = (
         notices.part(evaluated),
+        sizes.part(evaluated),
         duplicates.part(evaluated),
         suspected.part(evaluated),
         sets.part(evaluated),
