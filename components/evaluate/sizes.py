@@ -24,8 +24,8 @@ TITLE = "Sample size, and the precision it buys"
 BEST_AUC = 0.99
 """A higher one isn't counted on: an interval of width zero would need no samples."""
 NEURAL = (
-    "The formulas for development are for regression models. A neural network estimates far more parameters than it has "
-    "inputs, and no formula says how many samples it needs: take the numbers as a lower bound."
+    "The formulas for development are for regression models. A neural network estimates far more parameters than it "
+    "has inputs, and no formula says how many samples it needs: take the numbers as a lower bound."
 )
 SOURCES = (
     "Sources: Riley et al. 2020, doi:10.1136/bmj.m441 (development); Riley et al. 2021, doi:10.1002/sim.9025, and "
@@ -210,10 +210,12 @@ def _developed(
     told = []
     for name, r2 in r2s.items():
         most = needs.supported_parameters(trained, share, r2)
-        sentence = f"At {name}, {trained:,} training {_units(evaluated)} support a regression with {most:,} parameters"
+        few = "are too few for a regression" if not most else f"support a regression with at most {most:,} parameters"
+        few = few.replace(" 1 parameters", " 1 parameter")
+        sentence = f"At {name}, {trained:,} training {_units(evaluated)} {few}"
         if columns:
             needed = needs.development(columns, share, r2).samples
-            sentence += f"; one with this model's {columns:,} input columns takes {needed:,}"
+            sentence += f"; one with as many parameters as this model has input columns ({columns:,}) takes {needed:,}"
         told.append(f"{sentence}.")
     return tuple(told)
 
@@ -234,8 +236,8 @@ def _of_number(
         return aims, ()
     needed = needs.development_of_number(columns, r2).samples
     return aims, (
-        f"A regression with this model's {columns:,} input columns takes {needed:,} {_units(evaluated)} at the R² "
-        f"shown on test; train has {trained:,}.",
+        f"A regression with as many parameters as this model has input columns ({columns:,}) takes {needed:,} "
+        f"{_units(evaluated)} at the R² shown on test; train has {trained:,}.",
     )
 
 
