@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from components.evaluate import counts, operating, set_values
 from components.evaluate.characteristics import TABLE_ONE, TableOne, explained
 from components.evaluate.checklists import CLAIM, TRIPOD_AI, answered
 from components.evaluate.gates import Gate
@@ -16,7 +19,7 @@ from components.evaluate.part import Evaluated
 from components.evaluate.results import Result, words
 from components.lib.dataset import SPLITS
 from components.lib.gate_names import BY_PATIENT, GAP, WITHOUT, WORST
-from components.lib.kinds._classes import spoken
+from components.lib.kinds._classes import Classes, spoken
 from components.lib.openings import Opening
 from components.lib.registry import registered_name
 from components.lib.statistics import Estimate
@@ -81,8 +84,8 @@ def card(evaluated: Evaluated, facts: CardFacts) -> str:
         told.append(f"**{facts.patients_unknown}.**")
     if synthetic:
         told.append("**Synthetic data**: made by a program. The figures say nothing about patients.")
-    if evaluated.spec.assumed:
-        told += ["**Assumed, not confirmed by anyone:**", _bullets(evaluated.spec.assumed)]
+    if evaluated.assumed:
+        told += ["**Assumed, not confirmed by anyone:**", _bullets(evaluated.assumed)]
     if facts.warnings:
         told += ["**Before you use it:**", _bullets(facts.warnings)]
     for title, blocks in sections:
@@ -141,9 +144,21 @@ def _performance(evaluated: Evaluated, facts: CardFacts) -> list[str]:
         held = {**result.metrics, **_by_patient(facts, result)}
         rows = [(words(name, result.kind), _figure(each), str(each.n), each.note) for name, each in held.items()]
         told.append(_table(("Metric", "Value", "n", "Note"), rows))
+        told += _in_counts(result)
     told.append("Gates:" if facts.gates else "No gate.")
     told.append(_bullets(f"{'passed' if gate.passed else 'FAILED'}: {gate.text}" for gate in facts.gates))
     return told
+
+
+def _in_counts(result: Result) -> list[str]:
+    """Counts, abstentions, and what sets and threshold are worth: sentences of the looks that measure them."""
+    if not isinstance(result.kind, Classes) or not result.known.any():
+        return []
+    answers = counts.Answers.of(result, result.kind)
+    told = [*counts.in_words(answers), *set_values.in_words(result, result.kind)]
+    if "threshold" in result.fitted.decision and len(np.unique(answers.label)) == 2:
+        told.append(operating.trade_off(answers, result.fitted.decision))
+    return [" ".join(told)]
 
 
 def _classes(result: Result) -> str:

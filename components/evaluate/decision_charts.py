@@ -54,14 +54,14 @@ def set_shares(table: pd.DataFrame, promised: float) -> Chart:
     """What prediction sets say, a bar for each class.
 
     Args:
-        table: columns class, count, and the shares sure_right, unsure_held, empty, unsure_lost, sure_wrong, which add
-            up to 1.
+        table: columns class, count, and the shares answered_right, abstained_held, empty, abstained_lost,
+            answered_wrong, which add up to 1.
         promised: share of samples whose set should hold the truth.
     """
     parts = {
-        "sure_right": ("sure and right", COLOURS[0]), "unsure_held": ("unsure, truth in the set", COLOURS[5]),
-        "empty": ("unsure, empty set", "#c3cad1"), "unsure_lost": ("unsure, truth ruled out", COLOURS[4]),
-        "sure_wrong": ("sure and wrong", COLOURS[1]),
+        "answered_right": ("answered, right", COLOURS[0]), "abstained_held": ("abstains, truth in the set", COLOURS[5]),
+        "empty": ("abstains, empty set", "#c3cad1"), "abstained_lost": ("abstains, truth ruled out", COLOURS[4]),
+        "answered_wrong": ("answered, wrong", COLOURS[1]),
     }  # fmt: skip
 
     def draw(figure: Canvas) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from components.evaluate import (
+    bands,
     by_patient,
     calibration,
     duplicates,
@@ -69,8 +70,8 @@ class Findings:
 
     @property
     def assumed(self) -> tuple[str, ...]:
-        """Choices behind the task that nobody has confirmed."""
-        return self.evaluated.spec.assumed
+        """Choices that nobody has confirmed."""
+        return self.evaluated.assumed
 
     @property
     def patients_unknown(self) -> str:
@@ -107,6 +108,7 @@ def find(evaluated: Evaluated, opening: Opening | None, name: str = "") -> Findi
         duplicates.part(evaluated),
         suspected.part(evaluated),
         sets.part(evaluated),
+        bands.part(evaluated),
         operating.part(evaluated),
         by_patient.part(evaluated),
         groups.part(evaluated),

@@ -9,24 +9,23 @@ import pandas as pd
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from components.evaluate import counts
 from components.evaluate.decision_charts import decision_curves
 from components.evaluate.figures import shown
 from components.evaluate.part import Evaluated, Part
+from components.evaluate.prevalences import blocks as of_prevalences
 from components.evaluate.results import Result
 from components.lib.bootstrap import Design
 from components.lib.class_metrics import Share
 from components.lib.decisions import (
-    Frequencies,
-    Rate,
     decision_curve,
-    natural_frequencies,
+    miss_in_false_alarms,
     percent,
-    predictive_estimates,
     proportions,
     useful_range,
 )
 from components.lib.kinds import Chart
-from components.lib.kinds._classes import Classes, finite, spoken
+from components.lib.kinds._classes import Classes, finite, percentage, spoken
 from components.lib.page import Section, paragraph, table
 from components.lib.statistics import Bools, Floats
 
@@ -34,8 +33,8 @@ ONE_CLASS = "Only one class is among the test samples whose truth is known, so n
 GLOSS = (
     "Sensitivity: of those labelled {yes}, how many are called so. Specificity: of those labelled {no}, how many are "
     "left alone. PPV, the positive predictive value: of those called {yes}, how many are. NPV, the negative one: of "
-    "those called {no}, how many are. PPV and NPV hold where {share} of all are {yes}, as in this test sample. In "
-    "brackets: the 95% interval."
+    "those called {no}, how many are. PPV and NPV hold where {share} of all are {yes}, as in this test sample. "
+    "Trade-off: what somebody who acts from that probability on takes a miss for. In brackets: the 95% interval."
 )
 HOW_TO_READ = (
     "How to read the decision curve: the threshold probability is the chance of {finding} from which on one would act. "
@@ -60,16 +59,17 @@ def part(evaluated: Evaluated) -> Part:
 def _look(result: Result, kind: Classes, evaluated: Evaluated) -> tuple[Section, Chart | None]:
     """The section of one target, and its decision curve; without a curve where there is only one class."""
     label, columns = kind.labels(result.encoded[result.known]), kind.columns(result.output[result.known])
-    title = f"Operating points: {result.title}"
+    title, answers = f"Operating points: {result.title}", counts.Answers.of(result, kind)
     if len(np.unique(label)) < 2:
         return Section(title, (paragraph(ONE_CLASS),)), None
     patients = result.patients_of(result.known)
     if "threshold" in result.fitted.decision:
         score, positive = finite(result.output[result.known]).reshape(-1), label == 1
-        blocks = _binary(kind, score, positive, result.fitted.decision, patients, evaluated.spec.evaluate.prevalences)
+        prevalences = evaluated.spec.evaluate.prevalences
+        blocks = _binary(answers, score, positive, result.fitted.decision, patients, prevalences)
         curves = {kind.spoken[1]: decision_curve(score, positive, patients)}
     else:
-        blocks = _one_against_rest(kind, columns.argmax(axis=1), label, patients)
+        blocks = [*_one_against_rest(kind, columns.argmax(axis=1), label, patients), *counts.tables(answers)]
         present = [k for k in range(len(kind.class_names)) if (label == k).any()]
         curves = {kind.class_names[k]: decision_curve(columns[:, k], label == k, patients) for k in present}
     chart = decision_curves(curves)
@@ -77,21 +77,22 @@ def _look(result: Result, kind: Classes, evaluated: Evaluated) -> tuple[Section,
 
 
 def _binary(
-    kind: Classes,
+    answers: counts.Answers,
     score: Floats,
     positive: Bools,
     decision: Mapping[str, float],
     patients: NDArray[np.integer] | None,
     prevalences: tuple[float, ...],
 ) -> list[Markup]:
-    """The table of operating points, and what they mean elsewhere."""
-    points, label = _points(decision), positive.astype(np.intp)
+    """The trade-off, the table of operating points, results in counts, and what they mean here and elsewhere."""
+    kind, points, label = answers.kind, _points(decision), positive.astype(np.intp)
     design = Design.of(label, patients)
     found = _measured({name: (score >= at, positive) for name, at in points.items()}, design)
-    rows = [(name, f"{at:.3f}", *found[name]) for name, at in points.items()]
-    frame = pd.DataFrame(rows, columns=["Operating point", "Called from", "Sensitivity", "Specificity", "PPV", "NPV"])
+    rows = [(name, f"{at:.3f}", *found[name], exchange(at)) for name, at in points.items()]
+    columns = ["Operating point", "Called from", "Sensitivity", "Specificity", "PPV", "NPV", "Trade-off"]
+    frame = pd.DataFrame(rows, columns=columns)
     no, yes = kind.spoken
-    gloss = GLOSS.format(yes=yes, no=no, share=f"{positive.mean():.0%}")
+    gloss = GLOSS.format(yes=yes, no=no, share=percentage(float(positive.mean())))
     first = (
         f"From its threshold upwards a sample is called {yes}; the model's own is what is served. All were chosen on "
         "validation, test only measures them."
@@ -99,12 +100,47 @@ def _binary(
     few = filter(None, [design.too_few(label == k, f"labelled {name}") for k, name in enumerate(kind.spoken)])
     blocks = [
         paragraph(first),
+        paragraph(trade_off(answers, decision)),
         table(frame),
         paragraph(gloss),
         *[paragraph(f"{each[:1].upper()}{each[1:]}.") for each in few],
     ]
     asked = sorted({*prevalences, *([decision["asked_prevalence"]] if "asked_prevalence" in decision else [])})
-    return [*blocks, *_elsewhere(kind, score, positive, points, patients, asked)]
+    return [*blocks, *counts.tables(answers), *of_prevalences(yes, score, positive, points, patients, asked)]
+
+
+def trade_off(answers: counts.Answers, decision: Mapping[str, float]) -> str:
+    """What the model's own threshold takes a miss for, and what it costs here."""
+    at, yes = decision["threshold"], answers.kind.spoken[1]
+    told = f"Calling {yes} from a probability of {at:.3f} upwards, {exchange(at)}, if the probabilities are right."
+    if decision.get("threshold_youden") == at and 0 < decision.get("prevalence", 0) < 1:
+        share = decision["prevalence"]
+        told += (
+            " Youden's point weighs sensitivity and specificity alike, however rare the finding: where "
+            f"{percentage(share)} are {yes}, as in validation, {exchange(share)}."
+        )
+    hits, false, _, _ = answers.crossed(1)
+    if not hits:
+        return f"{told} Here {false:,} false alarms found nobody."
+    alarms = "was 1 false alarm" if false == hits else f"were {_few(false / hits)} false alarms"
+    return f"{told} Here there {alarms} for each {yes} found."
+
+
+def exchange(threshold: float) -> str:
+    """`a miss counts as 49 false alarms`: what a threshold probability says of the two."""
+    worth = miss_in_false_alarms(threshold)
+    if worth == np.inf:
+        return "a miss counts as any number of false alarms"
+    if worth == 0:
+        return "a false alarm counts as any number of misses"
+    if worth >= 1:
+        return f"a miss counts as {_few(worth)} false alarm{'' if _few(worth) == '1' else 's'}"
+    return f"a false alarm counts as {_few(1 / worth)} miss{'' if _few(1 / worth) == '1' else 'es'}"
+
+
+def _few(value: float) -> str:
+    """Two digits that say something: 49, 1.5, 0.12; of large numbers all before the point."""
+    return f"{value:,.0f}" if value >= 10 else f"{float(f'{value:.2g}'):g}"
 
 
 def _points(decision: Mapping[str, float]) -> dict[str, float]:
@@ -132,52 +168,6 @@ def _measured(points: Mapping[str, tuple[Bools, Bools]], design: Design) -> dict
         }  # fmt: skip
     found = proportions(shares, design)
     return {name: [percent(found[f"{name} {column}"]) for column in range(4)] for name in points}
-
-
-def _elsewhere(
-    kind: Classes,
-    score: Floats,
-    positive: Bools,
-    points: Mapping[str, float],
-    patients: NDArray[np.integer] | None,
-    prevalences: list[float],
-) -> list[Markup]:
-    """PPV and NPV at stated prevalences, and the model's own operating point in whole numbers of people."""
-    yes = kind.spoken[1]
-    if not prevalences:
-        hint = (
-            f"Where {yes} is rarer or more frequent, PPV and NPV are others: state the shares in the task file, as in "
-            "`evaluate.prevalences: [0.01, 0.05]`, to see them here."
-        )
-        return [paragraph(hint)]
-    rows, sentences = [], list[str]()
-    for prevalence in prevalences:
-        for name, at in points.items():
-            found, left = _both(score >= at, positive, patients)
-            ppv, npv = predictive_estimates(found, left, prevalence)
-            rows.append((f"{100 * prevalence:g}%", name, percent(ppv), percent(npv)))
-        found, left = _both(score >= next(iter(points.values())), positive, patients)
-        sentences.append(_in_people(natural_frequencies(found.value, left.value, prevalence), yes))
-    frame = pd.DataFrame(rows, columns=[f"Share of {yes}", "Operating point", "PPV", "NPV"])
-    above = "At the model's own threshold, were sensitivity and specificity elsewhere as they are here:"
-    return [
-        paragraph(f"{above} {' '.join(sentences)}"),
-        table(frame, "Predictive values where so many have it (Mercaldo, Lau & Zhou 2007)."),
-    ]
-
-
-def _both(called: Bools, positive: Bools, patients: NDArray[np.integer] | None) -> tuple[Rate, Rate]:
-    """Sensitivity and specificity, with the samples that they are worth."""
-    of = [None if patients is None else patients[among] for among in (positive, ~positive)]
-    return Rate.of(called[positive], of[0]), Rate.of(~called[~positive], of[1])
-
-
-def _in_people(counts: Frequencies, yes: str) -> str:
-    """`Of 1,000 people, 50 of them pneumonia, 96 are called pneumonia, 45 of them rightly; 5 are missed.`"""
-    return (
-        f"Of {counts.people:,} people, {counts.positive:,} of them {yes}, {counts.called:,} are called {yes}, "
-        f"{counts.rightly:,} of them rightly; {counts.missed:,} {'is' if counts.missed == 1 else 'are'} missed."
-    )
 
 
 def _one_against_rest(

@@ -33,6 +33,16 @@ class Evaluated:
     """Table of the test samples that a server of the model refuses: they aren't measured."""
 
     @property
+    def assumed(self) -> tuple[str, ...]:
+        """Choices that nobody has confirmed: behind the task, and of the training of the model."""
+        return (*self.spec.assumed, *self.network.info.assumed)
+
+    @property
+    def assumption_lines(self) -> tuple[str, ...]:
+        """`assumed` as a program prints it."""
+        return tuple(f"assumed, not confirmed: {sentence}" for sentence in self.assumed)
+
+    @property
     def noun(self) -> str:
         """What people call its samples, in the plural."""
         return next(iter(self.network.info.inputs.values())).noun

@@ -3,79 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from numpy.typing import NDArray
 
 from components.evaluate.decision_charts import set_shares
 from components.evaluate.figures import shown
 from components.evaluate.intervals import below, of_number
 from components.evaluate.part import Evaluated, Part
 from components.evaluate.results import Result
-from components.lib.bootstrap import Design
-from components.lib.class_metrics import Share, noted
-from components.lib.conformal import ALONE, abstained, fitted_least, members, unsure_band
-from components.lib.decisions import percent, proportions
+from components.evaluate.set_values import Sets, sets_of, worth
+from components.lib.class_metrics import noted
+from components.lib.conformal import ALONE, fitted_least, unsure_band
+from components.lib.decisions import percent
 from components.lib.kinds._classes import Classes, hundred
 from components.lib.page import Section, paragraph, table
-from components.lib.statistics import Bools, Estimate, Floats, missing
+from components.lib.statistics import Estimate, missing
 
 OFTEN = 0.25
 """Share of abstentions from which on a reader must not miss it."""
-
-
-@dataclass(frozen=True)
-class Sets:
-    """The prediction sets of one target on the n test samples whose truth is known."""
-
-    kind: Classes
-    inside: Bools
-    """Which classes are in each set (n, K)."""
-    called: NDArray[np.intp]
-    label: NDArray[np.intp]
-    least: Floats
-    """From which probability each class is in a set (K,)."""
-    design: Design
-    """Whose the samples are."""
-
-    @property
-    def holds(self) -> Bools:
-        """Whether the truth is in the set (n,)."""
-        return self.inside[np.arange(len(self.label)), self.label]
-
-    @property
-    def unsure(self) -> Bools:
-        """Whether the model abstains (n,)."""
-        return abstained(self.inside, self.called)
-
-    @property
-    def groups(self) -> dict[str, Bools]:
-        """Samples by what is in their sets (n,): of two classes by the very set, of several by its size."""
-        sizes = self.inside.sum(axis=1)
-        if len(self.kind.class_names) > 2:
-            words = {0: "no class", 1: "one class"}
-            sized = {
-                words.get(size, f"{size} classes"): sizes == size for size in range(len(self.kind.class_names) + 1)
-            }
-            return {name: there for name, there in sized.items() if there.any()}
-        (no, yes), (first, second) = self.kind.spoken, self.inside.T
-        return {f"{no} alone": first & ~second, f"{yes} alone": second & ~first, "both": sizes == 2, "none": sizes == 0}
-
-    def counted(self) -> dict[str, Estimate]:
-        """Every share that the report tells, with its interval."""
-        right, every, empty = self.called == self.label, np.ones(len(self.label), bool), "there is no such sample"
-        shares = {
-            "set_coverage": Share(self.holds, every), "abstained": Share(self.unsure, every),
-            "right": Share(right, every), "answered right": Share(right, ~self.unsure, empty),
-        }  # fmt: skip
-        for name, there in self.groups.items():
-            shares |= {f"share of {name}": Share(there, every), f"held in {name}": Share(self.holds, there, empty)}
-        for k, name in enumerate(self.kind.spoken):
-            shares[f"labelled {name}"] = Share(self.holds, self.label == k, empty)
-        return proportions(shares, self.design)
 
 
 def part(evaluated: Evaluated) -> Part:
@@ -100,10 +48,7 @@ def _classes(result: Result, kind: Classes) -> Part:
                                 "medpipe had them")  # fmt: skip
     if not known.any():
         return _nothing(result, "the truth of no test sample is known, so no promise can be checked")
-    called = pd.Index(kind.class_names).get_indexer(pd.Index(result.answer["label"][known]))
-    inside, label = members(kind.columns(result.output[known]), least), kind.labels(result.encoded[known])
-    design = Design.of(label, result.patients_of(known))
-    sets = Sets(kind, inside, called.astype(np.intp), label, least, design)
+    sets = sets_of(result, kind, least)
     found, chart = sets.counted(), set_shares(_shares(sets), decision["coverage"])
     return Part(
         (Section(_title(result), (*_words(sets, found, decision), shown(chart, result.target))),),
@@ -132,7 +77,7 @@ def _words(sets: Sets, found: Mapping[str, Estimate], decision: Mapping[str, flo
         *([paragraph(_band(sets.kind, *band))] if band else []),
         paragraph(_abstention(sets, found)),
         table(_coverage(sets, found, decision), "Whether the promise holds on test."),
-        table(_contents(sets, found), "What is in the sets."),
+        *worth(sets, found),
     ]
 
 
@@ -141,7 +86,7 @@ def _figures(sets: Sets, found: Mapping[str, Estimate], promised: float) -> dict
     few = sets.design.too_few(np.ones(len(sets.label), bool), "in all")
     coverage, unsure = noted(found["set_coverage"], few), noted(found["abstained"], few)
     holds = f"Of 100 samples, about {hundred(coverage)} have the truth in their prediction set; {100 * promised:g} were"
-    open_ = f"Of 100 samples, about {hundred(unsure)} get no sure answer."
+    open_ = f"Of 100 samples, about {hundred(unsure)} get no answer."
     return {
         "set_coverage": replace(coverage, meaning=f"{holds} promised."),
         "abstained": replace(unsure, meaning=open_, better="lower"),
@@ -151,8 +96,10 @@ def _figures(sets: Sets, found: Mapping[str, Estimate], promised: float) -> dict
 def _what_it_is(promised: float) -> str:
     return (
         "For every sample the model says which classes it can't rule out: its prediction set. On validation that was "
-        f"set so that the truth is among them for {100 * promised:g} of 100 samples, of every class alike. Where one "
-        "class alone is left, and it is the one that is called, the model is sure. Else it abstains: a person decides."
+        f"set so that the truth is among them for {100 * promised:g} of 100 samples, of every class alike: "
+        f"{100 * (1 - promised):.3g} of 100 of each class are ruled out wrongly. Where one class alone is left, and it "
+        "is the one that is called, the model answers. Else it abstains: a person decides. Not ruled out is less than "
+        "found: how often an answer is right depends on how frequent the class is, and stands below."
     )
 
 
@@ -161,22 +108,23 @@ def _band(kind: Classes, low: float, high: float) -> str:
     no, yes = kind.spoken
     if low <= 0 and high >= 1:
         return "Validation had too few samples for such a promise: the model abstains on every sample."
-    sure = [f"below {low:.3f} it is sure of {no}"] if low > 0 else []
-    sure += [f"from {high:.3f} upwards it is sure of {yes}"] if high < 1 else []
-    if len(sure) == 2:
-        return f"In probabilities of {yes}: {sure[0]}, {sure[1]}; in between it abstains."
-    other = yes if low > 0 else no
+    answered = [f"below {low:.3f} {yes} is ruled out"] if low > 0 else []
+    answered += [f"from {high:.3f} upwards {yes} is called and not ruled out"] if high < 1 else []
+    if len(answered) == 2:
+        return f"In probabilities of {yes}: {answered[0]}, {answered[1]}; in between the model abstains."
+    other = yes if low <= 0 else no
     return (
-        f"In probabilities of {yes}: {sure[0]}, else it abstains; validation had too few samples to be sure of {other}."
+        f"In probabilities of {yes}: {answered[0]}, else the model abstains; validation had too few samples to rule "
+        f"{other} out."
     )
 
 
 def _abstention(sets: Sets, found: Mapping[str, Estimate]) -> str:
     start = f"It abstains on {hundred(found['abstained'])} of 100 test samples."
     if sets.unsure.all():
-        return f"{start} No sample is answered for sure."
+        return f"{start} No sample gets an answer."
     sentence = (
-        f"{start} Of 100 that it is sure of, {hundred(found['answered right'])} are called right, against "
+        f"{start} Of 100 that it answers, {hundred(found['answered right'])} are called right, against "
         f"{hundred(found['right'])} of 100 among all. In brackets: the 95% interval."
     )
     empty = ~sets.inside.any(axis=1)
@@ -203,24 +151,15 @@ def _coverage(sets: Sets, found: Mapping[str, Estimate], decision: Mapping[str, 
     return pd.DataFrame(rows, columns=["Samples", "n", "Truth in the set", "Promised"])
 
 
-def _contents(sets: Sets, found: Mapping[str, Estimate]) -> pd.DataFrame:
-    """One row for what a set may hold."""
-    rows = [
-        (name, str(int(there.sum())), percent(found[f"share of {name}"]), percent(found[f"held in {name}"]))
-        for name, there in sets.groups.items()
-    ]
-    return pd.DataFrame(rows, columns=["Set", "n", "Share of all", "Truth in it"])
-
-
 def _shares(sets: Sets) -> pd.DataFrame:
     """Per class that occurs, what becomes of its samples; the shares add up to 1."""
     empty, holds, unsure = ~sets.inside.any(axis=1), sets.holds, sets.unsure
     parts = {
-        "sure_right": ~unsure & holds,
-        "unsure_held": unsure & holds,
+        "answered_right": ~unsure & holds,
+        "abstained_held": unsure & holds,
         "empty": empty,
-        "unsure_lost": unsure & ~holds & ~empty,
-        "sure_wrong": ~unsure & ~holds,
+        "abstained_lost": unsure & ~holds & ~empty,
+        "answered_wrong": ~unsure & ~holds,
     }
     frame = pd.DataFrame(parts).astype(float).groupby(sets.label)
     table = frame.mean().reset_index(drop=True)
@@ -248,5 +187,5 @@ def _broken(result: Result, sets: Sets, found: Mapping[str, Estimate], promised:
         return []
     return [
         f"{result.title}: prediction sets hold the truth less often than the {100 * promised:g} of 100 that validation "
-        f"promised: for {', '.join(told)}. Test differs from validation: take what the model is sure of with care."
+        f"promised: for {', '.join(told)}. Test differs from validation: take its answers with care."
     ]

@@ -64,7 +64,7 @@ def evaluate(dataset: Path, model: Path, out: Path, spec: TaskSpec) -> None:
             *told(findings.gates),
         ]
         _track(run, findings, partial, summary)
-    print("\n".join([*spec.assumption_lines, *summary, *findings.warnings]))
+    print("\n".join([*evaluated.assumption_lines, *summary, *findings.warnings]))
 
 
 def _test_samples(data: Dataset, network: Model, spec: TaskSpec) -> tuple[pd.DataFrame, dict[str, Array]]:
@@ -98,7 +98,7 @@ def _track(run: Run, findings: Findings, out: Path, summary: list[str]) -> None:
     data = findings.evaluated.data
     run.log_dataset(data, "test")
     notes = [
-        *findings.evaluated.spec.assumption_lines,
+        *findings.evaluated.assumption_lines,
         *summary,
         *findings.warnings,
         "The report: artifacts, evaluation/report.html",

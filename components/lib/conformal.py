@@ -115,8 +115,9 @@ def set_columns(
 SET_TYPES = {"prediction_set": "string", "abstain": "boolean"}
 """MLflow data types of `set_columns`."""
 SET_MEANINGS = {
-    "prediction_set": f"the classes that can't be ruled out, joined by `{SEPARATOR}`; may be empty",
-    "abstain": "true where the set is anything but the label alone: a person should look",
+    "prediction_set": f"the classes that aren't ruled out, joined by `{SEPARATOR}`; may be empty. That is less than "
+    "found: how many of such samples have it (PPV, NPV) stands in the model card",
+    "abstain": "true where the set is anything but the label alone: an indeterminate result, a person must decide",
 }
 """What they tell, in a line each."""
 

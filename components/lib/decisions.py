@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from scipy.special import expit, logit
 
 from components.lib.bootstrap import Design
 from components.lib.class_metrics import Share, measured
-from components.lib.statistics import Bools, Estimate, Floats, Z, missing
+from components.lib.statistics import Bools, Estimate, Floats, Z, missing, score_interval
 
 GRID = tuple(round(0.01 * step, 2) for step in range(1, 100))
 """Threshold probabilities of a decision curve."""
@@ -98,6 +98,51 @@ def predictive_estimates(sensitivity: Rate, specificity: Rate, prevalence: float
     of_ppv = _relative_variance(found) + _relative_variance(Rate(1 - left.value, left.n))
     of_npv = _relative_variance(left) + _relative_variance(Rate(1 - found.value, found.n))
     return _on_logit_scale(ppv, around_ppv, of_ppv), _on_logit_scale(npv, around_npv, of_npv)
+
+
+def alarms(sensitivity: Rate, specificity: Rate, prevalence: float) -> Estimate:
+    """The share of all samples that is called positive at a prevalence that is stated, with its 95% interval.
+
+    Wilson's limits of sensitivity and of false alarms, joined by MOVER.
+
+    Args:
+        sensitivity: as found, on positives.
+        specificity: as found, on negatives.
+        prevalence: above 0 and below 1.
+
+    Source: Zou & Donner 2008, doi:10.1002/sim.3095.
+    """
+    hits, false = sensitivity.value, 1 - specificity.value
+    value = prevalence * hits + (1 - prevalence) * false
+    (low_hits, high_hits), (low_false, high_false) = (
+        score_interval(share, n) for share, n in ((hits, sensitivity.n), (false, specificity.n))
+    )
+    below = math.hypot(prevalence * (hits - low_hits), (1 - prevalence) * (false - low_false))
+    above = math.hypot(prevalence * (high_hits - hits), (1 - prevalence) * (high_false - false))
+    return Estimate(value, max(0.0, value - below), min(1.0, value + above), 0, "MOVER of Wilson's limits")
+
+
+def number_needed(ppv: Estimate) -> Estimate:
+    """Of those called positive, how many have to be evaluated for one who is: 1 / PPV; infinite where nobody is.
+
+    Source: number needed to evaluate: Romero-Brufau et al. 2015, doi:10.1186/s13054-015-0999-1.
+    """
+    if not ppv.known:
+        return ppv
+    value, low, high = (1 / share if share > 0 else math.inf for share in (ppv.value, ppv.high, ppv.low))
+    return replace(ppv, value=value, low=low, high=high, better="lower", meaning="")
+
+
+def miss_in_false_alarms(threshold: float) -> float:
+    """How many false alarms a miss is worth to whoever acts from this probability on: the odds against it.
+
+    Args:
+        threshold: 0..1; at 0 a miss is worth any number of them.
+
+    Source: Pauker & Kassirer 1975, doi:10.1056/NEJM197507312930501; Elkan 2001, "The foundations of cost-sensitive
+    learning", IJCAI, theorem 1.
+    """
+    return (1 - threshold) / threshold if threshold > 0 else math.inf
 
 
 def _relative_variance(share: Rate) -> float:

@@ -160,6 +160,12 @@ class ModelInfo(Settings):
     """SHA-256 of model.onnx."""
 
     @property
+    def assumed(self) -> tuple[str, ...]:
+        """What training chose because the task file says nothing of it, a sentence each."""
+        told = {name: kind.assumed(self.fitted[name].decision) for name, kind in self.targets.items()}
+        return tuple(f"{name}: {sentence}" for name, sentences in told.items() for sentence in sentences)
+
+    @property
     def cross_validated(self) -> bool:
         """Whether the nets learnt from train and validation, each judged on a fold of its own."""
         return any(each.fold is not None for each in self.members)

@@ -79,7 +79,7 @@ def wilson(successes: int, n: int, *, empty: str = "no sample to count") -> Esti
     return Estimate(successes / n, *score_interval(successes / n, n), n, "Wilson")
 
 
-def score_interval(share: float, n: int) -> tuple[float, float]:
+def score_interval(share: float, n: float) -> tuple[float, float]:
     """Ends of Wilson's interval around a share (0..1) of n."""
     spread = Z * Z / n
     centre = (share + spread / 2) / (1 + spread)

@@ -26,20 +26,22 @@ def fit_threshold(probability: Floats, positive: NDArray[np.bool_], settings: Th
         settings: the method. Where validation lacks the class a method needs, .5 is kept.
     """
     score = np.asarray(probability, np.float64)
-    if settings.method == "fixed":
+    method = settings.chosen(_share(positive))
+    if method == "fixed":
         return settings.value
-    if settings.method == "sensitivity":
+    if method == "sensitivity":
         return highest_threshold(score, positive, settings.sensitivity) if positive.any() else 0.5
     if positive.all() or not positive.any():
         return 0.5
-    if settings.method == "cost":
+    if method == "cost":
         return cheapest(score, positive, settings.miss_cost, settings.prevalence)
     return youden(score, positive)
 
 
 def fit_thresholds(probability: Floats, positive: NDArray[np.bool_], settings: Threshold) -> dict[str, float]:
-    """{"threshold"}, the operating point that was asked for; what each method chooses, "threshold_youden" …; and what
-    it was asked for, "asked_sensitivity" ….
+    """{"threshold"}, the operating point that was asked for; what each method chooses, "threshold_youden" …; what it
+    was asked for, "asked_sensitivity" …; "prevalence", the share of positives that it was chosen on; and
+    "assumed_sensitivity" where nobody named a method and that share is too small for Youden's.
 
     The others are for the report alone, which then shows several operating points without having looked at test.
 
@@ -50,7 +52,15 @@ def fit_thresholds(probability: Floats, positive: NDArray[np.bool_], settings: T
         by_method = settings.model_copy(update={"method": method})
         chosen[f"threshold_{method}"] = fit_threshold(probability, positive, by_method)
     chosen |= {"asked_sensitivity": settings.sensitivity, "asked_miss_cost": settings.miss_cost}
+    chosen["prevalence"] = _share(positive)
+    if settings.method == "auto" and settings.chosen(_share(positive)) == "sensitivity":
+        chosen["assumed_sensitivity"] = settings.sensitivity
     return chosen if settings.prevalence is None else {**chosen, "asked_prevalence": settings.prevalence}
+
+
+def _share(positive: NDArray[np.bool_]) -> float:
+    """Of positives (N,); half of none."""
+    return float(positive.mean()) if len(positive) else 0.5
 
 
 def youden(score: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:

@@ -28,21 +28,36 @@ Count = Annotated[
 ]
 
 
+RARE = 0.1
+"""Share of positives in validation below which `threshold.method: auto` is `sensitivity`."""
+
+
 class Threshold(Settings):
     """How the operating point is fitted on validation."""
 
-    method: Literal["youden", "sensitivity", "cost", "fixed"] = "youden"
+    method: Literal["auto", "youden", "sensitivity", "cost", "fixed"] = "auto"
     """`youden`: best sensitivity + specificity, within one standard error of it the point nearest the share of
-    positives, where theory has it. `cost`: least expected cost, with the same care. The report shows what the other
-    methods would have chosen."""
+    positives, where theory has it. `cost`: least expected cost, with the same care. `auto`: `youden`, but `sensitivity`
+    where less than a tenth of validation is positive, since there `youden` takes a miss for as bad as nine false alarms
+    and more; the report then shows the choice as assumed. The report shows what the other methods would have chosen."""
     sensitivity: Annotated[float, Field(gt=0, le=1)] = 0.95
-    """Lowest sensitivity, for that method."""
+    """Lowest sensitivity on validation, for that method."""
     miss_cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """What a miss costs, in false alarms, for `cost`: 10 if one would rather have ten false alarms than one miss."""
     prevalence: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Share of positives where the model will be used, for `cost`. Null: as in validation."""
     value: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """The threshold, for `fixed`."""
+
+    def chosen(self, prevalence: float) -> Literal["youden", "sensitivity", "cost", "fixed"]:
+        """The method, what is left to the data decided.
+
+        Args:
+            prevalence: share of positives in validation, 0..1.
+        """
+        if self.method != "auto":
+            return self.method
+        return "sensitivity" if prevalence < RARE else "youden"
 
 
 class Pretrained(Settings):

@@ -83,6 +83,8 @@ def train(dataset: Path, augmented: Path, model: Path, spec: TaskSpec) -> None:
                 else assemble_under_tensorflow(dataset, augmented, partial, spec)
             )
             latency = _latency(work)
+            for told in info.assumed:
+                print(f"assumed, not confirmed: {told}")
             _log(run, info, partial, work)
             run.log_metrics({f"smaller/{how}/latency_ms": each for how, each in latency.items()})
             run.log_metrics(usage.metrics())

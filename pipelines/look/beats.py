@@ -112,7 +112,7 @@ def look_at_beats(place: Path, files: dict[str, Path], questions: Questions) -> 
         "no patient ids: people stand on both sides of the split, and the figures will be too good",
     ]
     split, why_split = kept_split(sides, "sample") if sides else ({**split_by("sample"), "method": "hash"}, "")
-    settings, why_train = training(trained_on(train, sides) if train else round(0.7 * lines), "signal")
+    settings, why_train = training(trained_on(train, sides) if train else round(0.7 * lines), "signal", classes)
     source: dict[str, Any] = {"reader": "beats", "path": str(place.resolve()), "rate": rate, "lead": "II", "unit": "mV"}
     source |= {"label": label} if label != "last" else {}
     plain = LineForm()

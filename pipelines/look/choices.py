@@ -11,9 +11,10 @@ from typing import Any
 import pandas as pd
 
 from components.lib.errors import DataError
-from components.lib.kinds._classes import MOST_CHARACTERS
+from components.lib.kinds._classes import MOST_CHARACTERS, percentage
 from components.lib.kinds.binary import Binary
 from components.lib.kinds.multiclass import Multiclass
+from components.lib.train_settings import RARE
 from components.lib.yaml_text import is_odd
 from pipelines.look.findings import Questions, counted, some
 from pipelines.look.health import means_health, verdict
@@ -25,6 +26,8 @@ SCARCE = 50
 """Samples, or patients, of a class below which chance alone may leave a side of the split without one."""
 MADE = 0.15
 """Share of a given train that becomes validation where none is given."""
+SENSITIVITIES = ("80", "90", "95", "99")
+"""Of 100 samples of a rare finding, how many the threshold may be asked to find."""
 LEAST = 3
 """Samples of a class that a split needs at least: one for each side."""
 
@@ -39,6 +42,8 @@ class Classes:
         why: the reason that stands beside them.
         rarest: samples of the rarest one; patients, once it is known which they are of.
         settings: further keys of the target: spellings, unknown, positive, finding.
+        threshold: how the threshold is chosen, of two classes of which the finding is rare; else left to training.
+        why_threshold: the reason.
     """
 
     names: list[str]
@@ -46,6 +51,8 @@ class Classes:
     why: str = ""
     rarest: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
+    threshold: dict[str, Any] = field(default_factory=dict)
+    why_threshold: str = ""
 
     @property
     def kind(self) -> str:
@@ -119,7 +126,28 @@ def classes_from(counts: Mapping[str, int], questions: Questions) -> Classes:
         settings["spellings"] = spellings
     if read.unknown:
         settings["unknown"] = sorted(read.unknown)
-    return Classes(names, found, why, rarest, settings)
+    classes = Classes(names, found, why, rarest, settings)
+    choose_threshold(classes, kept[names[-1]] / sum(kept.values()), questions)
+    return classes
+
+
+def choose_threshold(classes: Classes, share: float, questions: Questions) -> None:
+    """Ask for the sensitivity that the threshold must reach, where the finding is so rare that it can't be left open.
+
+    Args:
+        classes: gets `threshold`.
+        share: of the finding among all samples, 0..1.
+        questions: asked.
+    """
+    if len(classes.names) != 2 or share >= RARE:
+        return
+    finding = classes.settings.get("positive", classes.names[1])
+    why = f"{percentage(share)} of the samples are {finding}: sensitivity and specificity don't weigh alike"
+    asked = f"How many of 100 samples of {finding} must the threshold find?"
+    found = questions.choose(asked, SENSITIVITIES, "95", why)
+    classes.threshold = {"method": "sensitivity", "sensitivity": int(found) / 100}
+    stated = "nobody was asked, see `assumed`" if any(asked in each for each in questions.assumed) else "as answered"
+    classes.why_threshold = f"{why} ({stated}); `cost` instead, if it is known what a miss costs"
 
 
 def numbered_classes(
@@ -144,7 +172,11 @@ def numbered_classes(
         settings = {"positive": finding} if finding != called[1] else {}
         why = f"{why}; {reason}"
     why += "" if names else "; rename them, in this order"
-    return Classes(called, found, why, min(counts.values()), settings), codes
+    classes = Classes(called, found, why, min(counts.values()), settings)
+    last = settings.get("positive", called[-1])
+    share = dict(zip(called, (counts[number] for number in numbers), strict=True))[last] / sum(counts.values())
+    choose_threshold(classes, share, questions)
+    return classes, codes
 
 
 def ordered(counts: Mapping[str, int]) -> list[str]:
@@ -252,12 +284,13 @@ def trained_on(train: int, sides: Collection[str | None]) -> int:
     return train if "validation" in sides else round((1 - MADE) * train)
 
 
-def training(samples: int, what: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """The section `train`: how long, and on how many samples at a time; and the reasons.
+def training(samples: int, what: str, classes: Classes | None = None) -> tuple[dict[str, Any], dict[str, str]]:
+    """The section `train`: how long, on how many samples at a time, what the threshold is for; and the reasons.
 
     Args:
         samples: of the training side.
         what: image, table or signal.
+        classes: of the target; None for a number.
     """
     sizes = [(200, 16), (4000, 32), (20_000, 64)]
     batch = next((size for most, size in sizes if samples < most), 128)
@@ -275,4 +308,7 @@ def training(samples: int, what: str) -> tuple[dict[str, Any], dict[str, str]]:
         epochs, patience, batch = (10, 5, batch) if samples < 10_000 else (5, 3, 64)
     else:
         epochs, patience = (20, 8) if samples < 1000 else (10, 5)
+    if classes is not None and classes.threshold:
+        more["threshold"] = classes.threshold
+        why["train.threshold"] = classes.why_threshold
     return {"epochs": epochs, "patience": patience, "batch_size": batch, **more}, why

@@ -67,7 +67,7 @@ def look_at_archive(data: Path, questions: Questions) -> Draft:
     size = (min(int(shape[1]), 64), min(int(shape[2]), 64))
     inputs, why = image_input(size, channels, f"{data.stem} {' '.join(classes.names)}")
     split, why_split = kept_split(splits.values(), "sample")
-    settings, why_train = training(trained_on(len(labels["train"]), splits.values()), "image")
+    settings, why_train = training(trained_on(len(labels["train"]), splits.values()), "image", classes)
     why = {
         **why,
         "source.reader": "MedMNIST's arrays, as they are",

@@ -233,7 +233,7 @@ def picture_draft(
     rules, why_split = made_split(groups, by=by, classes=classes)
     if given:
         rules, why_split = kept_split(given, by)
-    settings, why_train = training(train, "image")
+    settings, why_train = training(train, "image", classes)
     why |= {
         "inputs.image.size": size_reason(what),
         f"targets.{name}.classes": classes.why if classes else "",

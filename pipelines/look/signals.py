@@ -17,7 +17,7 @@ from components.lib.readers._wfdb_files import annotations_of, header_of, record
 from components.lib.readers.wfdb_records import AAMI, BEATS, RHYTHM
 from components.lib.tables import is_table_name
 from pipelines.look.beside import read_beside
-from pipelines.look.choices import Classes, made_split, training
+from pipelines.look.choices import Classes, choose_threshold, made_split, training
 from pipelines.look.columns import Attributes, attributes, source_columns
 from pipelines.look.findings import Draft, Questions, counted, refused, some
 from pipelines.look.sources import Files
@@ -80,7 +80,7 @@ def look_at_records(files: Files, questions: Questions) -> Draft:
     _enough(folder, headers, len(records), patients)
     leads, lacking = _leads(folder, records)
     rate = min(RATE, *(record.rate for record in records))
-    classes = _classes(folder, records)
+    classes = _classes(folder, records, questions)
     found += [
         f"sampled at {_span([record.rate for record in records])} Hz; leads common to "
         f"{'all' if not lacking else f'{len(records) - lacking} of {len(records)}'}: {some([*leads])}",
@@ -184,7 +184,7 @@ def _same(lead: str) -> str:
     return "ii" if lead.lower() == "mlii" else lead.lower()
 
 
-def _classes(folder: Place, records: list[Record]) -> Classes:
+def _classes(folder: Place, records: list[Record], questions: Questions) -> Classes:
     counts = sum((record.beats for record in records), Counter[str]())
     within = {group: sum(bool(record.beats[group]) for record in records) for group in AAMI}
     kept = [g for g in AAMI if counts[g] >= LEAST_BEATS and within[g] >= LEAST_PATIENTS]
@@ -205,7 +205,10 @@ def _classes(folder: Place, records: list[Record]) -> Classes:
         for group in AAMI
         if counts[group] and group not in kept
     ]
-    return Classes(kept, found, "the groups of ANSI/AAMI EC57 that occur often enough", min(within[g] for g in kept))
+    why, rarest = "the groups of ANSI/AAMI EC57 that occur often enough", min(within[g] for g in kept)
+    classes = Classes(kept, found, why, rarest)
+    choose_threshold(classes, counts[kept[-1]] / sum(counts[g] for g in kept), questions)
+    return classes
 
 
 def _draft(
@@ -224,7 +227,7 @@ def _draft(
         source |= {"index": name, **form, **({"columns": columns} if columns else {})}
     beats = sum(record.beats.total() for record in records)
     split, why_split = made_split(patients, by="patient", classes=classes)
-    settings, why_train = training(round(0.6 * beats), "signal")
+    settings, why_train = training(round(0.6 * beats), "signal", classes)
     values = {
         "source": source,
         "inputs": {"ecg": {"kind": "signal", "seconds": round(BEFORE + AFTER, 6), "rate": rate, "leads": leads}},

@@ -105,7 +105,7 @@ def _draft(
         split, why_split = kept_split(given, by)
     if found.accepts_unknown:
         split["unknown_patients"] = "accept"
-    settings, why_train = training(round(0.7 * len(table)), "table")
+    settings, why_train = training(round(0.7 * len(table)), "table", classes)
     row: dict[str, Any] = {"kind": "table", **inputs.settings()}
     values = {
         "source": source,

@@ -12,7 +12,7 @@ from components.lib.errors import DataError, nearest
 from components.lib.kinds._labels import normal_form
 from components.lib.places import Place
 from pipelines.look import names
-from pipelines.look.choices import Classes
+from pipelines.look.choices import Classes, choose_threshold
 from pipelines.look.columns import classes_of, few_values, labels_of, target_name
 from pipelines.look.findings import Questions, counted, refused, some
 from pipelines.look.health import means_health
@@ -67,6 +67,7 @@ class Target:
         if unknown:
             classes.settings["others"] = [each for each in others if each not in unknown]
             classes.settings["unknown"] = unknown
+        choose_threshold(classes, named / max(total, 1), questions)
         return classes
 
 

@@ -329,6 +329,12 @@ def hundred(estimate: Estimate) -> str:
     return f"{100 * estimate.value:.0f} ({100 * estimate.low:.0f} to {100 * estimate.high:.0f})"
 
 
+def percentage(share: float) -> str:
+    """A share of 0..1 with two digits that say something: `2%`, `0.13%`, `37%`."""
+    digits = 0 if share >= 0.1 or share == 0 else 1 if share >= 0.01 else 2
+    return f"{100 * share:.{digits}f}%"
+
+
 def _as_text(values: pd.Series) -> pd.Series:
     """Labels as text; 1 and 1.0 (what a column of numbers becomes when some are missing) as `1`."""
 

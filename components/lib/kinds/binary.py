@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from components.lib import conformal
 from components.lib.errors import nearest
-from components.lib.kinds._classes import Classes, ClassName, Floats, Label, finite, hundred
+from components.lib.kinds._classes import Classes, ClassName, Floats, Label, finite, hundred, percentage
 from components.lib.kinds._labels import findings_of_each
 from components.lib.kinds.base import Array, Chart, Whose
 from components.lib.settings import wrong
@@ -129,17 +129,28 @@ class Binary(Classes):
         return conformal.out_of_range(decision, thresholds) or super().decision_problem(decision)
 
     def decision_text(self, decision: Mapping[str, float]) -> str:
-        """`threshold 0.376, unsure from 0.310 to 0.620`: inside that band the model abstains."""
+        """`threshold 0.376, abstains from 0.310 to 0.620`."""
         threshold, band = f"threshold {decision['threshold']:.3f}", conformal.unsure_band(decision)
         if band is None:
             return threshold
         low, high = band
         if low <= 0 and high >= 1:
-            where = f"of every sample (validation is too small for sets of {decision['coverage']:.0%})"
+            where = f"on every sample (validation is too small for sets of {decision['coverage']:.0%})"
         else:
             where = f"from {low:.3f} upwards" if high >= 1 else f"from {low:.3f} to {high:.3f}"
             where = f"below {high:.3f}" if low <= 0 else where
-        return f"{threshold}, unsure {where}"
+        return f"{threshold}, abstains {where}"
+
+    def assumed(self, decision: Mapping[str, float]) -> tuple[str, ...]:
+        """That the threshold was chosen for a sensitivity that nobody stated."""
+        if "assumed_sensitivity" not in decision:
+            return ()
+        yes, share, here = self.spoken[1], decision["assumed_sensitivity"], percentage(decision["prevalence"])
+        return (
+            f"the threshold was set to find {share:.0%} of {yes} on validation, where {here} are {yes} "
+            f"and `train.threshold` names no method: state the sensitivity, or `method: cost` with what a "
+            "miss costs",
+        )
 
     def certainty(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> Floats:
         """Distance from the threshold, in logits."""
@@ -226,7 +237,9 @@ class Binary(Classes):
         """The figure with its sentence in plain language."""
         better: Literal["higher", "lower"] = "lower" if name in ("brier", "ece") else "higher"
         meaning = self._meaning(name, estimate, score, float(positive.mean())) if estimate.known else ""
-        return replace(estimate, meaning=meaning, better=better, headline=name in ("recall", "specificity"))
+        return replace(
+            estimate, meaning=meaning, better=better, headline=name in ("recall", "specificity", "precision")
+        )
 
     def _meaning(self, name: str, found: Estimate, score: Floats, share: float) -> str:
         from components.lib.resampling import calibration_floor
@@ -236,7 +249,8 @@ class Binary(Classes):
             case "accuracy":
                 return f"Of 100 samples, about {hundred(found)} are called right."
             case "precision":
-                return f"Of 100 samples called {yes}, about {hundred(found)} are labelled so ({share:.0%} of all are)."
+                of_all = f"{percentage(share)} of all are"
+                return f"Of 100 samples called {yes}, about {hundred(found)} are labelled so ({of_all})."
             case "recall":
                 return f"Sensitivity: of 100 samples labelled {yes}, about {hundred(found)} are found."
             case "specificity":
@@ -250,7 +264,7 @@ class Binary(Classes):
                 return f"Precision averaged over all thresholds; {share:.2f} is chance."
             case "brier":
                 return (
-                    f"Squared error of the probabilities: 0 is perfect; always saying {share:.0%} gives "
+                    f"Squared error of the probabilities: 0 is perfect; always saying {percentage(share)} gives "
                     f"{share * (1 - share):.3f}."
                 )
             case _:

@@ -116,6 +116,10 @@ class TargetKind(Settings, ABC):
     def decision_text(self, decision: Mapping[str, float]) -> str:
         """The decision figures in words ("threshold 0.41"); empty when there is none."""
 
+    def assumed(self, decision: Mapping[str, float]) -> tuple[str, ...]:
+        """Sentences about what training chose for the decision because the task file says nothing of it."""
+        return ()
+
     @abstractmethod
     def score(self, output: NDArray[np.floating], encoded: Array) -> float:
         """One figure, higher is better, by which the best epoch is chosen on validation."""

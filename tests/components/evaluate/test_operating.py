@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from evaluations import FINDING, RHYTHM, SUGAR, evaluated
+from statsmodels.stats.proportion import proportion_confint
 
 from components.evaluate import figures
 from components.evaluate.figures import draw
-from components.evaluate.operating import part
+from components.evaluate.operating import exchange, part
 from components.evaluate.part import Part
 from components.lib.errors import ModelError
 from components.lib.page import page
@@ -147,3 +148,58 @@ def test_many_samples_take_seconds(tmp_path: Path) -> None:
     generator, started = np.random.default_rng(0), time.process_time()
     decision_curve(generator.random(50_000), generator.random(50_000) < 0.3, np.arange(50_000) // 2)
     assert time.process_time() - started < 5
+
+
+def rare(n: int = 3000, share: float = 0.02) -> dict[str, Any]:
+    """Calibrated answers where so few have it; exactly that share does."""
+    generator = np.random.default_rng()
+    positive = generator.permutation(n) < round(share * n)
+    odds = np.exp(generator.normal(np.where(positive, 1.5, -1.5), np.sqrt(3))) * share / (1 - share)
+    return {"outputs": odds / (1 + odds), "truth": [FINDING.classes[int(each)] for each in positive]}
+
+
+def test_at_two_percent_the_trade_off_is_named_and_the_threshold_is_for_a_stated_sensitivity(tmp_path: Path) -> None:
+    given = evaluated(tmp_path / "auto", **rare())
+    decision = given.network.info.fitted["finding"].decision
+    assert decision["threshold"] == decision["threshold_sensitivity"]
+    (assumed,) = given.assumed
+    assert assumed.startswith("finding: the threshold was set to find 95% of pneumonia on validation, where 2.0% are")
+    told = text(part(given))
+    odds = (1 - decision["threshold"]) / decision["threshold"]
+    assert f"a miss counts as {odds:,.0f} false alarms, if the probabilities are right" in told
+    assert "Youden's point weighs" not in told
+    at_youden = evaluated(tmp_path / "youden", **rare(), decision={"threshold": decision["threshold_youden"],
+                          "threshold_youden": decision["threshold_youden"]})  # fmt: skip
+    assert "where 2.0% are pneumonia, as in validation, a miss counts as 49 false alarms." in text(part(at_youden))
+
+
+def test_alarms_and_the_number_needed_to_evaluate_are_counted(tmp_path: Path) -> None:
+    case = rare()
+    given = evaluated(tmp_path, **case, settings={"prevalences": [0.005]})
+    decision, score = given.network.info.fitted["finding"].decision, given.results[0].output[:, 0]
+    called, positive = score >= decision["threshold"], np.array(case["truth"]) == "pneumonia"
+    low, high = proportion_confint(called.sum(), 3000, method="wilson")
+    told = text(part(given))
+    ends = f"{1000 * called.mean():.0f} ({1000 * low:.0f} to {1000 * high:.0f})"
+    ppv = positive[called].mean()
+    low, high = proportion_confint(positive[called].sum(), called.sum(), method="wilson")
+    needed = f"{1 / ppv:.1f} ({1 / high:.1f} to {1 / low:.1f})"
+    assert re.search(
+        rf"2\.0%, as in this test sample The model's own\D*95% on validation .*?{re.escape(ends)} {re.escape(needed)}",
+        told,
+    )
+    elsewhere = 0.005 * called[positive].mean() + 0.995 * called[~positive].mean()
+    assert re.search(rf"0\.5% The model's own.*? {1000 * elsewhere:.0f} \(", told)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "told"),
+    [
+        (0.02, "a miss counts as 49 false alarms"), (0.5, "a miss counts as 1 false alarm"),
+        (0.4, "a miss counts as 1.5 false alarms"),
+        (0.8, "a false alarm counts as 4 misses"),
+        (0.0, "a miss counts as any number"), (1.0, "a false alarm counts as any"),
+    ],
+)  # fmt: skip
+def test_a_threshold_says_what_a_miss_counts_for(threshold: float, told: str) -> None:
+    assert exchange(threshold).startswith(told)

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from evaluations import FINDING, RHYTHM, SUGAR, evaluated
+from statsmodels.stats.proportion import proportion_confint
 
 from components.evaluate import figures
 from components.evaluate.figures import draw
 from components.evaluate.part import Part
+from components.evaluate.set_values import in_words
 from components.evaluate.sets import part
 from components.lib.page import page
 
@@ -48,10 +50,11 @@ def test_what_is_counted_by_hand_is_told(tmp_path: Path) -> None:
     found = look(tmp_path, **films(35, 4, 1), decision=SETS)
     told = text(found)
     assert (
-        "below 0.300 it is sure of normal, from 0.700 upwards it is sure of pneumonia; in between it abstains." in told
+        "below 0.300 pneumonia is ruled out, from 0.700 upwards pneumonia is called and not ruled out; in between the "
+        "model abstains." in told
     )
     assert "It abstains on 10 (5 to 19) of 100 test samples." in told
-    assert "Of 100 that it is sure of, 97 (90 to 99) are called right, against 98 (91 to 99) of 100 among all" in told
+    assert "Of 100 that it answers, 97 (90 to 99) are called right, against 98 (91 to 99) of 100 among all" in told
     assert "empty set" in told, "the eight in the band have one"
     figures = found.metrics["finding"]
     assert (figures["set_coverage"].value, figures["abstained"].value) == pytest.approx((70 / 80, 8 / 80))
@@ -59,8 +62,42 @@ def test_what_is_counted_by_hand_is_told(tmp_path: Path) -> None:
     assert found.warnings == (), "70 of 80 is no proof against 90%"
     table = found.charts["finding_prediction_sets"].table
     assert table.drop(columns=["class", "count"]).sum(axis=1).tolist() == pytest.approx([1, 1])
-    assert table["sure_right"].tolist() == pytest.approx([35 / 40] * 2)
+    assert table["answered_right"].tolist() == pytest.approx([35 / 40] * 2)
     assert draw(found.charts["finding_prediction_sets"]).startswith(b"\x89PNG")
+
+
+def by_set(ruled_out: tuple[int, int], both: tuple[int, int], not_ruled_out: tuple[int, int]) -> dict[str, Any]:
+    """So many films without and with the finding, by what is left in their set where both classes are in from .3."""
+    groups = [(0.1, ruled_out), (0.5, both), (0.9, not_ruled_out)]
+    rows = [(p, name) for p, pair in groups for name, n in zip(FINDING.classes, pair, strict=True) for _ in range(n)]
+    return {"outputs": np.array([p for p, _ in rows]), "truth": [name for _, name in rows]}
+
+
+def test_at_two_percent_a_set_says_no_more_than_its_numbers(tmp_path: Path) -> None:
+    """198 films with pneumonia alone in their set, 25 of which have it: nobody is sure of that."""
+    generator = np.random.default_rng()
+    missed = int(generator.integers(0, 5))
+    case = by_set((1160, missed), (137, 5 - missed), (173, 25))
+    order = generator.permutation(len(case["truth"]))
+    case = {"outputs": case["outputs"][order], "truth": [case["truth"][row] for row in order]}
+    given = evaluated(tmp_path, **case, decision={**SETS, "set_0": 0.3, "set_1": 0.3})
+    told = text(part(given))
+    assert "sure of" not in told
+    low, high = proportion_confint(25, 198, method="wilson")
+    assert (
+        f"pneumonia alone pneumonia not ruled out 198 13.2% (11.6 to 15.0) 12.6% ({100 * low:.1f} to {100 * high:.1f})"
+        in told
+    )
+    assert "for 198 samples: 12.6%" in told
+    low, high = proportion_confint(1160, 1160 + missed, method="wilson")
+    assert f"normal alone pneumonia ruled out {1160 + missed}" in told
+    assert (
+        f"({100 * low:.1f} to {100 * high:.1f}) of them are labelled normal (NPV of the set), and {missed} of the 30"
+        in told
+    )
+    assert "where 2.0% of all are pneumonia" in told
+    (sentence,) = in_words(given.results[0], FINDING)
+    assert "12.6%" in sentence, "the card says the same"
 
 
 def test_a_broken_promise_is_a_warning(tmp_path: Path) -> None:
@@ -80,7 +117,7 @@ def test_a_promise_for_one_class_alone_may_be_broken(tmp_path: Path) -> None:
 
 def test_overlapping_classes_leave_both_in_the_set(tmp_path: Path) -> None:
     told = text(look(tmp_path, **films(30, 10, 0), decision={**SETS, "set_0": 0.3, "set_1": 0.3}))
-    assert re.search(r"both 20 25\.0%", told)
+    assert re.search(r"both undecided 20 25\.0%", told)
     assert "below 0.300" in told
     assert "empty set" not in told
 
@@ -90,7 +127,7 @@ def test_too_small_a_validation_is_told(tmp_path: Path) -> None:
     assert "Validation had too few samples for such a promise: the model abstains on every sample." in told
     assert "never ruled out" in told
     one = text(look(tmp_path / "one", **films(30, 2, 1), decision={**SETS, "set_1": 0.0, "samples_1": 4.0}))
-    assert "validation had too few samples to be sure of normal" in one
+    assert "validation had too few samples to rule pneumonia out" in one
 
 
 def test_a_rare_class_shares_its_promise(tmp_path: Path) -> None:

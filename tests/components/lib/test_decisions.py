@@ -9,20 +9,24 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.stats.proportion import proportion_confint
 
 from components.lib.bootstrap import Design
 from components.lib.class_metrics import Share
 from components.lib.decisions import (
     Rate,
+    alarms,
     decision_curve,
+    miss_in_false_alarms,
     natural_frequencies,
     net_benefit,
+    number_needed,
     predictive_estimates,
     predictive_values,
     proportions,
     useful_range,
 )
-from components.lib.statistics import Estimate, wilson
+from components.lib.statistics import Estimate, missing, wilson
 
 SHARES = st.floats(0.001, 0.999)
 
@@ -139,3 +143,38 @@ def test_samples_of_one_patient_count_as_what_they_are_worth() -> None:
     assert Rate.of(four, patients).n == pytest.approx(59, rel=0.03)
     assert Rate.of(np.ones(240, bool), patients).n == 60
     assert Rate.of(four).n == 240
+
+
+def test_alarms_are_an_average_of_two_shares_and_their_interval_holds_the_truth() -> None:
+    generator, prevalence, true = np.random.default_rng(0), 0.02, (0.9, 0.8)
+    value = prevalence * true[0] + (1 - prevalence) * (1 - true[1])
+    held = []
+    for _ in range(1000):
+        found = Rate(generator.binomial(40, true[0]) / 40, 40), Rate(generator.binomial(200, true[1]) / 200, 200)
+        each = alarms(*found, prevalence)
+        assert each.value == pytest.approx(prevalence * found[0].value + (1 - prevalence) * (1 - found[1].value))
+        held.append(each.low <= value <= each.high)
+    assert 0.93 <= np.mean(held) <= 0.98
+
+
+def test_alarms_of_a_prevalence_near_an_end_are_one_share_with_wilsons_interval() -> None:
+    found, left = Rate(0.85, 40), Rate(0.7, 60)
+    low, high = proportion_confint(18, 60, method="wilson")
+    each = alarms(found, left, 1e-9)
+    assert (each.value, each.low, each.high) == pytest.approx((0.3, low, high), abs=1e-7)
+    low, high = proportion_confint(34, 40, method="wilson")
+    each = alarms(found, left, 1 - 1e-9)
+    assert (each.value, each.low, each.high) == pytest.approx((0.85, low, high), abs=1e-7)
+
+
+def test_the_number_needed_is_one_over_ppv_and_has_no_limit_where_none_is_surely_found() -> None:
+    found = number_needed(Estimate(0.25, 0.2, 0.5, 40, "Wilson"))
+    assert (found.value, found.low, found.high, found.better) == (4, 2, 5, "lower")
+    assert number_needed(Estimate(0.0, 0.0, 0.1, 40, "Wilson")).value == math.inf
+    assert not number_needed(missing("nobody is called so")).known
+
+
+def test_a_miss_is_worth_the_odds_against_the_threshold() -> None:
+    assert miss_in_false_alarms(0.02) == pytest.approx(49)
+    assert miss_in_false_alarms(0.5) == 1
+    assert (miss_in_false_alarms(0), miss_in_false_alarms(1)) == (math.inf, 0)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
+from components.lib.kinds.binary import Binary
 from components.lib.thresholds import fit_threshold, fit_thresholds
 from components.lib.train_settings import Threshold
 
@@ -125,3 +126,29 @@ def test_what_other_methods_choose_is_kept_beside_the_threshold() -> None:
         alone = settings_.model_copy(update={"method": method})
         assert chosen[f"threshold_{method}"] == fit_threshold(score, positive, alone)
     assert (chosen["asked_sensitivity"], chosen["asked_miss_cost"], chosen["asked_prevalence"]) == (0.9, 4, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("share", "method"), [(0.02, "sensitivity"), (0.09, "sensitivity"), (0.1, "youden"), (0.5, "youden")]
+)
+def test_a_method_that_nobody_named_follows_the_prevalence_and_says_so(share: float, method: str) -> None:
+    generator = np.random.default_rng(8)
+    positive = np.zeros(2000, bool)
+    positive[: round(2000 * share)] = True
+    score = 1 / (1 + np.exp(-generator.normal(np.where(positive, 1.0, -1.0), 1.2)))
+    chosen = fit_thresholds(score, positive, Threshold())
+    assert chosen["threshold"] == chosen[f"threshold_{method}"]
+    assert chosen["prevalence"] == pytest.approx(share)
+    assert ("assumed_sensitivity" in chosen) == (method == "sensitivity")
+    told = Binary(kind="binary", classes=("well", "sepsis")).assumed(chosen)
+    assert [f"find 95% of sepsis on validation, where {100 * share:.1f}% are sepsis" in each for each in told] == [
+        True
+    ] * (method == "sensitivity")
+
+
+@pytest.mark.parametrize("method", ["youden", "sensitivity", "cost", "fixed"])
+def test_a_method_that_is_named_is_taken_however_rare_the_finding(method: str) -> None:
+    score, positive = np.linspace(0.01, 0.99, 200), np.arange(200) > 196
+    chosen = fit_thresholds(score, positive, Threshold.model_validate({"method": method}))
+    assert chosen["threshold"] == (0.5 if method == "fixed" else chosen[f"threshold_{method}"])
+    assert "assumed_sensitivity" not in chosen

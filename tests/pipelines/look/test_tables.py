@@ -119,6 +119,29 @@ def test_the_kind_of_a_target_goes_by_its_values(
     spec_of(draft, tmp_path / "work")
 
 
+@pytest.mark.parametrize(
+    ("events", "names"), [(9, ("no", "yes")), (9, ("Überlebt; (a)", "† $tot")), (60, ("no", "yes"))]
+)
+def test_a_rare_finding_gets_a_threshold_that_is_written_down_and_assumed(
+    tmp_path: Path, events: int, names: tuple[str, str]
+) -> None:
+    column = np.array(names, object)[(np.random.default_rng().permutation(300) < events).astype(int)]
+    draft = look(saved(stays(readmitted=None, died=column), tmp_path / "s.csv"), Questions(target="died"))
+    written = draft.values["train"].get("threshold")
+    assumed = [each for each in draft.assumed if "must the threshold find?" in each]
+    if events == 60:
+        assert (written, assumed) == (None, [])
+        return
+    assert written == {"method": "sensitivity", "sensitivity": 0.95}
+    (sentence,) = assumed
+    finding = next(iter(draft.values["targets"].values())).get(
+        "positive", draft.values["targets"]["died"]["classes"][1]
+    )
+    assert f"100 samples of {finding} must the threshold find? 95 (3.0% of the samples are {finding}" in sentence
+    assert "see `assumed`" in draft.why["train.threshold"]
+    assert spec_of(draft, tmp_path).train.threshold.method == "sensitivity"
+
+
 def test_the_target_can_be_named_and_must_be_there(tmp_path: Path) -> None:
     data = saved(stays(), tmp_path / "s.csv")
     draft = look(data, Questions(target="creatinine"))

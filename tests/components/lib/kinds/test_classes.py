@@ -248,12 +248,12 @@ def test_a_binary_answer_switches_at_the_threshold() -> None:
     ("decision", "text"),
     [
         ({"threshold": 0.4}, "threshold 0.400"),
-        ({"set_0": 0.7, "set_1": 0.62}, "threshold 0.400, unsure from 0.300 to 0.620"),
-        ({"set_0": 0.7, "set_1": 0.0}, "threshold 0.400, unsure below 0.400"),
-        ({"set_0": 0.0, "set_1": 0.62}, "threshold 0.400, unsure from 0.400 upwards"),
+        ({"set_0": 0.7, "set_1": 0.62}, "threshold 0.400, abstains from 0.300 to 0.620"),
+        ({"set_0": 0.7, "set_1": 0.0}, "threshold 0.400, abstains below 0.400"),
+        ({"set_0": 0.0, "set_1": 0.62}, "threshold 0.400, abstains from 0.400 upwards"),
         (
             {"set_0": 0.0, "set_1": 0.0},
-            "threshold 0.400, unsure of every sample (validation is too small for sets of 90%)",
+            "threshold 0.400, abstains on every sample (validation is too small for sets of 90%)",
         ),
     ],
 )
