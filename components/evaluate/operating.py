@@ -25,7 +25,7 @@ from components.lib.decisions import (
     useful_range,
 )
 from components.lib.kinds import Chart
-from components.lib.kinds._classes import Classes, finite, percentage, spoken
+from components.lib.kinds._classes import Classes, finite, percentage, spoken, written
 from components.lib.page import Section, paragraph, table
 from components.lib.statistics import Bools, Floats
 
@@ -88,7 +88,7 @@ def _binary(
     kind, points, label = answers.kind, _points(decision), positive.astype(np.intp)
     design = Design.of(label, patients)
     found = _measured({name: (score >= at, positive) for name, at in points.items()}, design)
-    rows = [(name, f"{at:.3f}", *found[name], exchange(at)) for name, at in points.items()]
+    rows = [(name, written(at), *found[name], exchange(at)) for name, at in points.items()]
     columns = ["Operating point", "Called from", "Sensitivity", "Specificity", "PPV", "NPV", "Trade-off"]
     frame = pd.DataFrame(rows, columns=columns)
     no, yes = kind.spoken
@@ -112,7 +112,7 @@ def _binary(
 def trade_off(answers: counts.Answers, decision: Mapping[str, float]) -> str:
     """What the model's own threshold takes a miss for, and what it costs here."""
     at, yes = decision["threshold"], answers.kind.spoken[1]
-    told = f"Calling {yes} from a probability of {at:.3f} upwards, {exchange(at)}, if the probabilities are right."
+    told = f"Calling {yes} from a probability of {written(at)} upwards, {exchange(at)}, if the probabilities are right."
     if decision.get("threshold_youden") == at and 0 < decision.get("prevalence", 0) < 1:
         share = decision["prevalence"]
         told += (

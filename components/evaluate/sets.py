@@ -18,7 +18,7 @@ from components.evaluate.set_values import Sets, sets_of, worth
 from components.lib.class_metrics import noted
 from components.lib.conformal import ALONE, fitted_least, unsure_band
 from components.lib.decisions import percent
-from components.lib.kinds._classes import Classes, hundred
+from components.lib.kinds._classes import Classes, hundred, written
 from components.lib.page import Section, paragraph, table
 from components.lib.statistics import Estimate, missing
 
@@ -108,8 +108,8 @@ def _band(kind: Classes, low: float, high: float) -> str:
     no, yes = kind.spoken
     if low <= 0 and high >= 1:
         return "Validation had too few samples for such a promise: the model abstains on every sample."
-    answered = [f"below {low:.3f} {yes} is ruled out"] if low > 0 else []
-    answered += [f"from {high:.3f} upwards {yes} is called and not ruled out"] if high < 1 else []
+    answered = [f"below {written(low)} {yes} is ruled out"] if low > 0 else []
+    answered += [f"from {written(high)} upwards {yes} is called and not ruled out"] if high < 1 else []
     if len(answered) == 2:
         return f"In probabilities of {yes}: {answered[0]}, {answered[1]}; in between the model abstains."
     other = yes if low <= 0 else no

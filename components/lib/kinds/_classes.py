@@ -335,6 +335,11 @@ def percentage(share: float) -> str:
     return f"{100 * share:.{digits}f}%"
 
 
+def written(probability: float) -> str:
+    """A threshold with three digits behind the point, of a small one with two that say something: 0.376, 0.0051."""
+    return f"{probability:.3f}" if probability >= 0.1 or probability == 0 else f"{float(f'{probability:.2g}'):g}"
+
+
 def _as_text(values: pd.Series) -> pd.Series:
     """Labels as text; 1 and 1.0 (what a column of numbers becomes when some are missing) as `1`."""
 

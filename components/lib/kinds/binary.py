@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from components.lib import conformal
 from components.lib.errors import nearest
-from components.lib.kinds._classes import Classes, ClassName, Floats, Label, finite, hundred, percentage
+from components.lib.kinds._classes import Classes, ClassName, Floats, Label, finite, hundred, percentage, written
 from components.lib.kinds._labels import findings_of_each
 from components.lib.kinds.base import Array, Chart, Whose
 from components.lib.settings import wrong
@@ -130,15 +130,15 @@ class Binary(Classes):
 
     def decision_text(self, decision: Mapping[str, float]) -> str:
         """`threshold 0.376, abstains from 0.310 to 0.620`."""
-        threshold, band = f"threshold {decision['threshold']:.3f}", conformal.unsure_band(decision)
+        threshold, band = f"threshold {written(decision['threshold'])}", conformal.unsure_band(decision)
         if band is None:
             return threshold
         low, high = band
         if low <= 0 and high >= 1:
             where = f"on every sample (validation is too small for sets of {decision['coverage']:.0%})"
         else:
-            where = f"from {low:.3f} upwards" if high >= 1 else f"from {low:.3f} to {high:.3f}"
-            where = f"below {high:.3f}" if low <= 0 else where
+            where = f"from {written(low)} upwards" if high >= 1 else f"from {written(low)} to {written(high)}"
+            where = f"below {written(high)}" if low <= 0 else where
         return f"{threshold}, abstains {where}"
 
     def assumed(self, decision: Mapping[str, float]) -> tuple[str, ...]:
