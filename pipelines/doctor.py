@@ -1,6 +1,7 @@
 """`make doctor`: what is installed, which devices there are, where everything lies, and what mends what is missing.
 
-python -m pipelines.doctor [WORKSPACE]     exit status 1 when something is missing that `make demo` needs
+python -m pipelines.doctor [WORKSPACE]     exit status 1 when something is missing that `make demo` needs, or a
+                                           registered version answers wrongly
 
 It uses the standard library alone, so that it runs where nothing is installed. It creates nothing and shows no key.
 """
@@ -30,6 +31,7 @@ from urllib.parse import quote, urlsplit
 from components.lib.errors import MedpipeError
 from components.lib.plain_path import store_uri as sqlite_uri
 from components.lib.pseudonyms import KEY_VARIABLE, fingerprint, key_file, load_key
+from pipelines.old_versions import old_versions
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 # The environment takes 2.5 GB, a demo's data and runs less than one.
@@ -45,6 +47,8 @@ class Line:
     mend: str = ""
     needed: bool = False
     """`make demo` can't do without it; only meant where there is something to mend."""
+    wrong: bool = False
+    """It gives wrong answers."""
 
 
 @dataclass(frozen=True)
@@ -248,12 +252,16 @@ def _mlflow() -> Iterator[Line]:
                     "select m.name, count(v.version) from registered_models m"
                     " left join model_versions v on v.name = m.name group by m.name order by m.name").fetchall()
             ]  # fmt: skip
+            old = [*old_versions(store)]
     except sqlite3.Error as error:
         yield Line("store", f"{shown}: {error}", f"mlflow db upgrade {uri}")
         return
     yield Line("store", f"{shown}, {size_text(file.stat().st_size)}, {runs} runs")
     yield Line("artifacts", f"{file.parent / 'mlruns'}, {size_text(disk_size(file.parent / 'mlruns'))}")
     yield from _registry(models)
+    for each in old:
+        led = f", {' and '.join(each.aliases)}" if each.aliases else ""
+        yield Line(f"{each.name} version {each.version}{led}", each.why, each.mend, wrong=True)
 
 
 def _server(uri: str, shown: str) -> Iterator[Line]:
@@ -341,7 +349,7 @@ def _inside(workspace: Path, command: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the report; 0 when nothing is missing that `make demo` needs."""
+    """Print the report; 0 when nothing is missing that `make demo` needs, and no registered version answers wrongly."""
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.doctor", description="What is installed, what is missing."
     )
@@ -353,14 +361,16 @@ def main(arguments: list[str] | None = None) -> int:
         for line in lines:
             print(f"  {line.name:<{width}}  {line.found}")
     mending = [line for lines in found.values() for line in lines if line.mend]
-    needed = [line for line in mending if line.needed]
-    for title, some in (("missing", needed), ("not needed by make demo", [m for m in mending if not m.needed])):
+    needed, wrong = ([line for line in mending if getattr(line, which)] for which in ("needed", "wrong"))
+    others = [line for line in mending if not (line.needed or line.wrong)]
+    titles = ("missing", "answers wrongly: don't use it", "not needed by make demo")
+    for title, some in zip(titles, (needed, wrong, others), strict=True):
         if some:
             print(f"{title}")
             for line in some:
                 print(f"  {line.name:<{width}}  {line.mend}")
     print("make demo has what it needs" if not needed else f"make demo lacks {', '.join(line.name for line in needed)}")
-    return 1 if needed else 0
+    return 1 if needed or wrong else 0
 
 
 if __name__ == "__main__":

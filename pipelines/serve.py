@@ -5,20 +5,25 @@ python -m pipelines.serve [WORKSPACE] [--port 5001] [--workers 1]
 
 from __future__ import annotations
 
+import json
 import os
+import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import mlflow
 import typer
 import yaml
+from mlflow.exceptions import MlflowException
 
-from components.lib.errors import MedpipeError
+from components.lib.errors import MedpipeError, ModelError
 from components.lib.model_dir import Model
 from components.lib.places import place
 from components.lib.registry import Registry, registered_name
 from components.lib.server import command, require_port
 from components.lib.spec import TaskSpec, load_spec
-from components.lib.tracking import run_of, tracking_uri
+from components.lib.tracking import client, run_of, tracking_uri
+from pipelines.old_versions import MODEL_JSON, TASK_JSON, OldVersion, confused
 from pipelines.steps import STEPS
 from pipelines.workspace import require_fresh
 
@@ -68,6 +73,42 @@ def ensure_registered(spec: TaskSpec) -> tuple[str, str]:
     return name, str(version)
 
 
+def require_right(name: str, version: str, alias: str) -> None:
+    """Refuse a version whose own code takes one column for another.
+
+    Args:
+        name: of the registered model.
+        version: its number.
+        alias: that leads to it.
+
+    Raises:
+        ModelError: it does, or may do.
+    """
+    mlflow.set_tracking_uri(tracking_uri())
+    run = client().get_model_version(name, version).run_id
+    model = _json_of(f"models:/{name}/{version}/{MODEL_JSON}")
+    why = confused(model or {}, _json_of(f"runs:/{run}/{TASK_JSON}"))
+    if why:
+        raise ModelError(
+            f"models:/{name}/{version}",
+            expected="a version that keeps the order of its columns",
+            found=f"one that {why}",
+            todo=OldVersion(name, version, (alias,), why).mend,
+        )
+
+
+def _json_of(address: str) -> dict[str, Any] | None:
+    """A JSON file among the artifacts; None where there is none."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            file = mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=folder)
+            found = json.loads(Path(file).read_text(encoding="utf-8"))
+    except (MlflowException, OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def main(
     workspace: Annotated[Path, typer.Argument()] = Path(),
     port: int = 5001,
@@ -86,6 +127,7 @@ def main(
             found=f"none; version {version} has no alias",
             todo="read the gates in data/evaluation/report.html; make ui shows the registry",
         )
+    require_right(name, str(aliases["champion"]), "champion")
     words = command(f"models:/{name}@champion", port, workers)
     print(f"serving {name} version {aliases['champion']} (champion) at http://127.0.0.1:{port}/invocations", flush=True)
     os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()

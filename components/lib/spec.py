@@ -151,6 +151,9 @@ class Register(Settings):
 
     promote: Literal["manual", "auto"] = "manual"
     """`manual`: a passing version is challenger while there is a champion; `auto`: it becomes champion."""
+    other_data: Literal["refuse", "accept"] = "refuse"
+    """Data that share no samples with those of the earlier versions of the registered model, and lie elsewhere:
+    `refuse` stops training and registering, since two data sets may have been given one name."""
     golden_cases: Annotated[int, Field(ge=1)] = 20
     """Test samples that a really started server of the version is asked about, as they came, before it gets an alias:
     it must answer as evaluate measured, to 1e-6. Chosen evenly over the test split."""

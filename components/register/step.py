@@ -13,11 +13,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+from components.lib.dataset import Dataset
 from components.lib.errors import DataError
 from components.lib.model_dir import Model
 from components.lib.output import output
 from components.lib.places import Place
 from components.lib.registry import Registry, registered_name
+from components.lib.same_data import identity, require_same_data
 from components.lib.spec import TaskSpec
 from components.lib.tracking import Run, run_of
 from components.register.cases import Cases, cases_of
@@ -43,8 +45,8 @@ def register(
         spec: the task.
 
     Raises:
-        DataError: the evaluation is of another model or dataset, or has no model card; or there is no way back to the
-            raw data.
+        DataError: the evaluation is of another model or dataset, or has no model card; there is no way back to the raw
+            data; or the registered model of this name is of other data.
         ServerError: the raw data lie on a server that fails.
         ModelError: the version can't be served.
     """
@@ -65,7 +67,8 @@ def register(
     if _undecided(registry, version):
         cases = cases_of(raw, dataset, private, evaluation, opened.info, verdict["dataset_digest"], spec)
     if version is None:
-        version = registry.add(opened, _tags(opened, verdict), card)
+        require_same_data(run.store, Dataset(dataset), spec)
+        version = registry.add(opened, _tags(opened, verdict) | identity(Dataset(dataset), spec), card)
     registry.describe(version, card.read_text(encoding="utf-8"))
     answered = _ask(registry, version, run, cases) if cases else True
     decision = _decide(registry, version, verdict, spec, answered=answered)

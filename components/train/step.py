@@ -20,9 +20,10 @@ from components.lib.dataset import Dataset, file_digest
 from components.lib.kinds.base import Explained
 from components.lib.model_dir import OUT_OF_FOLD, ModelInfo, write_model_json
 from components.lib.output import scratch
+from components.lib.same_data import require_same_data
 from components.lib.spec import TaskSpec
 from components.lib.spread import flat, spread
-from components.lib.tracking import Run, child_run, resumed_run, save_run, training_run
+from components.lib.tracking import Run, child_run, client, resumed_run, save_run, training_run
 from components.train import devices, processes
 from components.train._assemble import assemble_under_tensorflow, require_tensorflow
 from components.train.devices import prepare
@@ -46,7 +47,7 @@ def train(dataset: Path, augmented: Path, model: Path, spec: TaskSpec) -> None:
         spec: the task.
 
     Raises:
-        DataError: a split or a fold is empty.
+        DataError: a split or a fold is empty, or the registered model of this name is of other data.
         ModelError: no GPU where one was asked for, too little memory, a loss that is no number, more nets than one file
             holds, a graph that doesn't match Keras.
     """
@@ -68,6 +69,7 @@ def train(dataset: Path, augmented: Path, model: Path, spec: TaskSpec) -> None:
             train_student(development, train_members(development, work, None), work, None)
             processes.stop()
             return
+        require_same_data(client(), cleaned, spec)  # before hours of training, which register would refuse
         for told in _fitted(development):
             print(told)
         with training_run(spec, work / "run.json") as run:
