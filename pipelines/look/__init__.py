@@ -35,6 +35,7 @@ from pipelines.look.signals import look_at_records
 from pipelines.look.sources import PACKED, Files, folder_files, packed_files
 from pipelines.look.tables import look_at_table
 from pipelines.look.text import task_text
+from pipelines.look.whose import patients_alone
 
 __all__ = ["Draft", "Questions", "look", "task_text"]
 
@@ -200,6 +201,9 @@ def _pictures(files: Files, questions: Questions) -> Draft | None:
             refuse_boxes(each, len(pictures))
         index = find_index(each, questions) if held else None
         if index is not None:
+            whose = patients_alone(each, index, pictures, questions)
+            if whose is not None:
+                return look_at_class_folders(each, pictures, each.source("folder"), questions, whose)
             return look_at_index(each, index, each.source("folder"), questions)
         if pictures:
             refuse_unusable(each)

@@ -14,7 +14,7 @@ import pandas as pd
 from components.lib.errors import Unusable
 from components.lib.kinds._decode import decode
 from components.lib.kinds.base import Array
-from components.lib.patient_ids import form
+from components.lib.patient_ids import ACCEPTED, form
 from components.lib.readers._class_folders import placed
 from components.lib.readers._tables import SPLIT_NAMES
 from pipelines.look.choices import (
@@ -33,6 +33,7 @@ from pipelines.look.headers import Owners, owners
 from pipelines.look.patients import looks_like_patients, masks_among, proposed
 from pipelines.look.refusals import refuse_masks
 from pipelines.look.sources import Files
+from pipelines.look.whose import Whose
 
 LARGEST_SIDE = 64
 SAMPLE = 24
@@ -145,7 +146,9 @@ def size_reason(what: Seen) -> str:
     return f"they are {what.described.rpartition(',')[0]}; 128 shows finer findings, and takes four times as long"
 
 
-def look_at_class_folders(files: Files, names: Sequence[str], source: dict[str, Any], questions: Questions) -> Draft:
+def look_at_class_folders(
+    files: Files, names: Sequence[str], source: dict[str, Any], questions: Questions, table: Whose | None = None
+) -> Draft:
     """Pictures in one folder a class, with or without folders of a split above.
 
     Args:
@@ -153,6 +156,7 @@ def look_at_class_folders(files: Files, names: Sequence[str], source: dict[str, 
         names: the pictures among them.
         source: the section `source` of the task.
         questions: asked which class is the finding.
+        table: whose the files are, where a table beside the folders says it.
 
     Raises:
         DataError: fewer than two classes, folders of masks or of patients, no picture that can be read.
@@ -171,15 +175,21 @@ def look_at_class_folders(files: Files, names: Sequence[str], source: dict[str, 
     classes = classes_from(counts, questions)
     what = seen(files, names)
     given = {*sides.values()} if is_split(sides.values()) and all(parts) else set[str | None]()
-    whose = owners(files, names)
-    told = [whose.sentence]
-    if not whose.patients:
+    whose = table.owners(names) if table else owners(files, names)
+    told = table.told(names) if table else [whose.sentence]
+    source = {**source, **(table.settings if table else {})}
+    shared = 0
+    if table:
+        ids = pd.Series([table.patients.get(name) for name in names], dtype="object")
+        classes.rarest = patients_of_rarest(pd.Series(labels), ids, classes)
+        shared = _on_several_sides(ids, [sides.get(part[0]) if part else None for part in parts]) if given else 0
+    elif not whose.patients:
         of_folders = [sides.get(part[0]) if part else None for part in parts] if given else []
         proposal, told = proposed(names, labels, questions, of_folders)
         if proposal is None:
             told.append(whose.sentence)
         else:
-            whose = Owners(proposal.groups, 0)
+            whose, shared = Owners(proposal.groups, 0), proposal.shared
             source = {**source, "patient_from": proposal.pattern}
             classes.rarest = patients_of_rarest(pd.Series(labels), pd.Series(proposal.patients), classes)
     found = [
@@ -199,9 +209,18 @@ def look_at_class_folders(files: Files, names: Sequence[str], source: dict[str, 
     draft = picture_draft(source, what, classes, ("finding", found), (given, whose.by, whose.groups, train), files)
     if "patient_from" in source:
         draft.why["source.patient_from"] = "the part of the path that names the patient; null if it doesn't"
-        if given and proposal is not None and proposal.shared:
-            keep_apart(draft, proposal.shared)
+    if table:
+        draft.why["source.patients"] = "says whose the files are; the folders say their class"
+        if whose.unknown > ACCEPTED * len(names):
+            draft.values["split"]["unknown_patients"] = "accept"
+    if given and shared:
+        keep_apart(draft, shared)
     return draft
+
+
+def _on_several_sides(patients: pd.Series, sides: Sequence[str | None]) -> int:
+    """How many patients have pictures in several given splits."""
+    return int((pd.Series([*sides], patients.index, dtype="object").groupby(patients).nunique() > 1).sum())
 
 
 def keep_apart(draft: Draft, shared: int) -> None:

@@ -101,7 +101,7 @@ def choose_target(
     if questions.target is not None:
         return _named(questions, raw)
     columns = [str(c) for c in table.columns if c not in taken and names.plain(c) not in names.PERSON]
-    levels = {column: _level(column) for column in columns}
+    levels = {column: level(column) for column in columns}
     several = {c: found for c in columns if levels[c] >= FINDING and (found := _several(raw[c])) is not None}
     held = {c: few_values(labels_of(raw[c])) for c in columns}
     able = [c for c in columns if c in several or held[c] or (of == "rows" and _numeric(table[c]))]
@@ -118,7 +118,8 @@ def choose_target(
     return _of_cell(chosen, several[chosen], questions, where) if chosen in several else Target(chosen)
 
 
-def _level(column: str) -> int:
+def level(column: str) -> int:
+    """What a column's name says of it as a target: CALLED, OUTCOME, FINDING, DISPOSITION or ANY."""
     called = names.plain(column)
     if called in names.TARGET:
         return CALLED

@@ -14,12 +14,13 @@ process.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from pathlib import PurePosixPath
 from typing import ClassVar, Literal
 
 import pandas as pd
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from components.lib.errors import DataError, Unusable
 from components.lib.kinds._dicom import is_dicom, only_unusable, parsed
@@ -37,8 +38,17 @@ from components.lib.readers._dicom_headers import (
 )
 from components.lib.readers._patient_from import FileSource
 from components.lib.readers._tables import read_table, told_by
+from components.lib.readers._whose_table import with_patients
 from components.lib.readers.base import ATTRIBUTES, Inputs, Load, Targets
-from components.lib.readers.folder import NOT_READ, READ, FolderColumns, from_index, from_names, leads_outside
+from components.lib.readers.folder import (
+    NOT_READ,
+    READ,
+    FolderColumns,
+    from_index,
+    from_names,
+    leads_outside,
+    require_one_table,
+)
 from components.lib.tables import PLAIN_FORM, TableForm
 
 PLAIN = (READ | NOT_READ) - {".dcm", ".dicom"}
@@ -53,10 +63,12 @@ class PackedFolder(FileSource):
     """Folder inside the archive that holds the index or the folders of classes; null: the archive itself."""
     index: str | None = None
     """Table inside the archive: CSV, Excel or Parquet; null: class folders."""
+    patients: str | None = None
+    """Table inside the archive, beside class folders, that says whose each file is; as of the reader `folder`."""
     format: TableForm = PLAIN_FORM
-    """How the index is written, where it isn't a plain CSV."""
+    """How the index, or the table of patients, is written, where it isn't a plain CSV."""
     columns: FolderColumns = FolderColumns()
-    """Column names of the index."""
+    """Column names of the index, or of the table of patients."""
     site: SiteFrom | None = "institution"
     """What the site of DICOM files is taken from where the index has no column for it, as a keyed pseudonym; null:
     unknown."""
@@ -64,6 +76,11 @@ class PackedFolder(FileSource):
     """DICOM pictures with likely burned-in text: left out with the reason, or taken as they are."""
 
     raw_type: ClassVar[type] = bytes
+
+    @model_validator(mode="after")
+    def _one_table(self) -> PackedFolder:
+        require_one_table(self)
+        return self
 
     @field_validator("inside")
     @classmethod
@@ -85,24 +102,34 @@ class PackedFolder(FileSource):
                 found=f"none of that name; at the top {f'is {tops[0]}' if len(tops) == 1 else f'are {len(tops)}'}",
                 todo="correct source.inside in the task file",
             )
-        if not self.index:
+        named = self.index or self.patients
+        if not named:
             return self.whose(self._with_headers(archive, from_names(names, raw, targets), ()))
-        path = raw / f"{start}{self.index}"  # for its suffix, and for errors
-        if self.index not in names:
+        path, rows = self._table(raw, archive, named, names)
+        told = told_by(rows, self.columns)
+        if self.patients:
+            joined = with_patients(from_names(names, raw, targets), rows, path, self.columns, names)
+            return self._with_headers(archive, joined, told)
+        table = from_index(rows, path, self.columns, targets, names.__contains__, lambda: names)
+        return self.whose(self._with_headers(archive, table, told))
+
+    def _table(self, raw: Place, archive: Packed, named: str, names: Collection[str]) -> tuple[Place, pd.DataFrame]:
+        """The path of a table inside the archive, for its suffix and for errors, and its rows as text."""
+        path = raw / f"{self._start}{named}"
+        if named not in names:
+            key = "index" if self.index else "patients"
             raise DataError(
                 str(path),
-                expected="the index inside the archive",
+                expected="the index inside the archive" if self.index else "the table of patients inside the archive",
                 found="no such file in it",
-                todo="correct source.index or source.inside in the task file",
+                todo=f"correct source.{key} or source.inside in the task file",
             )
         try:
-            rows = read_table(path, archive.read(f"{start}{self.index}"), self.format)
+            return path, read_table(path, archive.read(f"{self._start}{named}"), self.format)
         except Unusable as reason:
             raise DataError(
                 str(path), expected="an index that can be read", found=str(reason), todo="pack it anew"
             ) from None
-        table = from_index(rows, path, self.columns, targets, names.__contains__, lambda: names)
-        return self.whose(self._with_headers(archive, table, told_by(rows, self.columns)))
 
     def _with_headers(self, archive: Packed, table: pd.DataFrame, told: tuple[str, ...]) -> pd.DataFrame:
         """The table, and what the headers of DICOM files say beyond what the index tells."""

@@ -3,6 +3,7 @@
     index.csv or index.parquet      columns path, one per target; patient, split, site, sex, age where known
     <class>/<file>                  without an index; the folder's name is the class
     <split>/<class>/<file>          the same with given splits (train, val, validation, test, training, testing)
+    patients.csv                    beside class folders, named by `patients`: whose the files are
 
 Subfolders below a class are read too, and so are links to folders, each folder once; what is hidden (`.name`, and what
 a Mac packs into `__MACOSX`) is not. Files are named relative to the folder, with "/" between the parts. A path of the
@@ -18,9 +19,10 @@ import stat
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import pandas as pd
+from pydantic import model_validator
 
 from components.lib.errors import DataError, Unusable
 from components.lib.places import Place, Remote
@@ -28,7 +30,9 @@ from components.lib.readers._class_folders import COPY, placed
 from components.lib.readers._paths import Names
 from components.lib.readers._patient_from import FileSource
 from components.lib.readers._tables import index_of, read_table, with_attributes
+from components.lib.readers._whose_table import with_patients
 from components.lib.readers.base import Columns, Inputs, Load, Targets
+from components.lib.settings import wrong
 from components.lib.tables import PLAIN_FORM, TableForm
 
 READ = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"}
@@ -57,12 +61,20 @@ class Folder(FileSource):
     reader: Literal["folder"]
     index: str | None = None
     """Table next to the images: CSV, Excel or Parquet; null: class folders."""
+    patients: str | None = None
+    """Table next to class folders that says whose each file is, in the columns `columns.path` and `columns.patient`,
+    and its site, sex, age, study and date where it has a column for them; null: none, or an index."""
     format: TableForm = PLAIN_FORM
-    """How the index is written, where it isn't a plain CSV."""
+    """How the index, or the table of patients, is written, where it isn't a plain CSV."""
     columns: FolderColumns = FolderColumns()
-    """Column names of the index."""
+    """Column names of the index, or of the table of patients."""
 
     raw_type: ClassVar[type] = bytes
+
+    @model_validator(mode="after")
+    def _one_table(self) -> Folder:
+        require_one_table(self)
+        return self
 
     def samples(self, raw: Place, inputs: Inputs, targets: Targets) -> pd.DataFrame:
         """One row a file, sorted by path.
@@ -72,7 +84,12 @@ class Folder(FileSource):
         """
         check_folder(raw, "pictures", self.index)
         if not self.index:
-            return self.whose(from_names(names_below(raw), raw, targets))
+            names = names_below(raw)
+            table = from_names(names, raw, targets)
+            if self.patients:
+                path = raw / self.patients
+                return with_patients(table, read_table(path, form=self.format), path, self.columns, names, raw)
+            return self.whose(table)
         path = raw / self.index
         rows = read_table(path, form=self.format)
         return self.whose(from_index(rows, path, self.columns, targets, _there(raw), partial(_all_names, raw), raw))
@@ -84,6 +101,17 @@ class Folder(FileSource):
             return lambda file, row: read_file(raw / file)
         # As text: to make a path costs more than to read a small film.
         return lambda file, row: read_file(f"{raw}{os.sep}{file}")
+
+
+def require_one_table(source: Any) -> None:
+    """Refuse settings that say twice whose files are.
+
+    Raises:
+        PydanticCustomError: a table of patients together with an index, or with an expression.
+    """
+    for key in ("index", "patient_from") if source.patients else ():
+        if getattr(source, key) is not None:
+            raise wrong("source.patients", f"that alone, without source.{key}", "both")
 
 
 def check_folder(raw: Place, of: str, index: str | None) -> None:
