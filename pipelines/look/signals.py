@@ -11,15 +11,18 @@ import pandas as pd
 
 from components.lib.errors import DataError
 from components.lib.kinds.signal import MILLIVOLTS
+from components.lib.patient_ids import normal
 from components.lib.places import Place
 from components.lib.readers._tables import known_text
-from components.lib.readers._wfdb_files import annotations_of, header_of, record_here
+from components.lib.readers._wfdb_files import annotations_of, comments_of, header_of, record_here
 from components.lib.readers.wfdb_records import AAMI, BEATS, RHYTHM
 from components.lib.tables import is_table_name
+from pipelines.look import names
 from pipelines.look.beside import read_beside
 from pipelines.look.choices import Classes, choose_threshold, made_split, training
 from pipelines.look.columns import Attributes, attributes, source_columns
 from pipelines.look.findings import Draft, Questions, counted, refused, some
+from pipelines.look.patients import proposed
 from pipelines.look.sources import Files
 
 BEFORE, AFTER = 0.5, 0.7
@@ -39,13 +42,15 @@ LEAST_BEATS = 20
 
 @dataclass(frozen=True)
 class Record:
-    """One record: its rate, Hz; its leads in mV or what can be brought to it; its beats by AAMI group; its rhythms."""
+    """One record: its rate, Hz; its leads in mV or what can be brought to it; its beats by AAMI group; its rhythms; the
+    comments of its header that have a name."""
 
     name: str
     rate: float
     leads: tuple[str, ...]
     beats: Counter[str]
     rhythms: Counter[str]
+    comments: dict[str, str]
 
 
 def look_at_records(files: Files, questions: Questions) -> Draft:
@@ -75,6 +80,9 @@ def look_at_records(files: Files, questions: Questions) -> Draft:
             "out, and listed in rejected.parquet"
         )
     patients = len(records)
+    owners, more = ([], dict[str, Any]()) if who.columns["patient"] else _whose(records, questions)
+    if more:
+        patients = more.pop("patients")
     if index and (column := who.columns["patient"]):
         patients = index[1].loc[index[1][index[2]].isin([record.name for record in records]), column].nunique()
     _enough(folder, headers, len(records), patients)
@@ -90,10 +98,30 @@ def look_at_records(files: Files, questions: Questions) -> Draft:
     if len(rhythms) > 1:
         told = ", ".join(f"{name} ({count:,})" for name, count in rhythms.most_common(6))
         found.append(f"rhythms are annotated, too: {told}; source.labels in docs/new-task.md makes classes of them")
-    found += who.found
-    if not who.columns["patient"]:
+    found += [*who.found, *owners]
+    if not who.columns["patient"] and not more:
         found.append("no index says whose the records are: each record counts as one patient")
-    return _draft(files, annotator, index, who, records, (leads, rate), (classes, patients), found)
+    draft = _draft(files, annotator, index, who, records, (leads, rate), (classes, patients), found)
+    draft.values["source"] |= more
+    draft.why["source.patient_from"] = "the part of the record's path that names the patient; null if it doesn't"
+    draft.why["source.patient_comment"] = "the comment in the headers that names the patient"
+    return draft
+
+
+def _whose(records: list[Record], questions: Questions) -> tuple[list[str], dict[str, Any]]:
+    """Sentences about whose records are, and what `source` needs to know it: by a comment that all headers have, else
+    by the names of records and folders. With `patients`, how many there are.
+    """
+    counts = Counter(name for record in records for name in record.comments if names.plain(name) in names.PATIENT)
+    for name, number in counts.most_common(1):
+        ids = [normal(record.comments[name]) for record in records if name in record.comments]
+        if number == len(records) and len({*ids}) > 1:
+            told = f"headers name the patient in the comment {name!r}: {counted(len({*ids}), 'patient')} in "
+            return [told + counted(len(records), "record")], {"patient_comment": name, "patients": len({*ids})}
+    proposal, told_names = proposed([record.name for record in records], [None] * len(records), questions)
+    if proposal is None:
+        return told_names, {}
+    return told_names, {"patient_from": proposal.pattern, "patients": proposal.groups}
 
 
 def _annotator(files: Files, headers: list[str]) -> str:
@@ -146,6 +174,7 @@ def _record(folder: Place, name: str, annotator: str) -> Record | None:
             rate, _ = header_of(here)
             _, symbols, notes = annotations_of(here, annotator, rate)
             header: Any = wfdb.rdheader(str(here))
+            comments = comments_of(here)
     except DataError:
         return None
     units = header.units or ["mV"] * header.n_sig
@@ -156,7 +185,7 @@ def _record(folder: Place, name: str, annotator: str) -> Record | None:
     groups = {symbol: group for group, held in AAMI.items() for symbol in held}
     beats = Counter(groups.get(str(symbol), "") for symbol in symbols if str(symbol) in BEATS)
     rhythms = Counter(str(n) for s, n in zip(symbols, notes, strict=True) if s == RHYTHM and str(n).startswith("("))
-    return Record(name, rate, leads, Counter({g: beats[g] for g in AAMI if beats[g]}), rhythms)
+    return Record(name, rate, leads, Counter({g: beats[g] for g in AAMI if beats[g]}), rhythms, comments)
 
 
 def _leads(folder: Place, records: list[Record]) -> tuple[list[str], int]:

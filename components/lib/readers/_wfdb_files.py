@@ -98,6 +98,28 @@ def header_of(path: Path) -> tuple[float, int]:
     return rate, int(length)
 
 
+def comments_of(path: Path) -> dict[str, str]:
+    """Comments of a record's header that have a name: "# Patient ID: 17" is {"Patient ID": "17"}.
+
+    Empty where there is none, or the header can't be read.
+
+    Args:
+        path: of the record, without extension.
+    """
+    import wfdb
+
+    try:
+        header: Any = wfdb.rdheader(str(path))
+    except Exception:  # as in header_of, which says why
+        return {}
+    found: dict[str, str] = {}
+    for comment in header.comments or ():
+        name, sign, value = str(comment).partition(":" if ":" in str(comment) else "=")
+        if sign and value.strip():
+            found.setdefault(name.strip().strip("<>#").strip(), value.strip())
+    return found
+
+
 def annotations_of(
     path: Path, annotator: str, rate: float
 ) -> tuple[NDArray[np.int64], NDArray[np.str_], NDArray[np.str_]]:

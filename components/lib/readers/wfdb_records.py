@@ -22,18 +22,20 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.lib.errors import DataError, Unusable, nearest
 from components.lib.kinds import TargetKind
+from components.lib.kinds._labels import normal_form
 from components.lib.kinds.signal import Signal, Waveform, read_record
 from components.lib.places import Place, Remote
 from components.lib.progress import progress
 from components.lib.readers._patient_from import FileSource
 from components.lib.readers._tables import index_of, read_table, with_attributes
-from components.lib.readers._wfdb_files import annotations_of, header_of, record_here
+from components.lib.readers._wfdb_files import annotations_of, comments_of, header_of, record_here
 from components.lib.readers.base import Columns, Inputs, Load, Targets
 from components.lib.readers.folder import check_folder, names_below
+from components.lib.settings import wrong
 from components.lib.tables import PLAIN_FORM, TableForm
 
 AAMI = {
@@ -66,7 +68,9 @@ class Records(FileSource):
     """Extension of the annotation files."""
     labels: dict[str, tuple[str, ...]] | None = None
     """Class to the annotation symbols ("V") and rhythms ("(AFIB") it stands for; of several classes that match a beat
-    the last one counts, and beats that match none are left out. Null: those groups of AAMI EC57 that are classes."""
+    the last one counts, and beats that match none are left out. Rhythms in other capitals or with other blanks are
+    the same, and `spellings` of the target adds symbols and rhythms. Null: those groups of AAMI EC57 that are
+    classes."""
     index: str | None = None
     """Table next to the records; null: the file RECORDS, or every header below the folder."""
     format: TableForm = PLAIN_FORM
@@ -74,13 +78,23 @@ class Records(FileSource):
     columns: RecordColumns = RecordColumns()
     """Column names of the index."""
 
+    patient_comment: Annotated[str, Field(min_length=1, max_length=60)] | None = None
+    """Name of a comment in the headers that says whose a record is: `patient id` for "# Patient ID: 17". It fills in
+    where the index names nobody. Null: comments say nothing."""
+
     raw_type: ClassVar[type] = Waveform
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Records:
+        if self.patient_comment is not None and self.patient_from is not None:
+            raise wrong("source.patient_comment", "that alone, without source.patient_from", "both")
+        return self
 
     def samples(self, raw: Place, inputs: Inputs, targets: Targets) -> pd.DataFrame:
         """One row a beat: `file` is the record without extension, `row` the sample number of the R peak.
 
-        Where no patient is known and `patient_from` is null, the record stands for one. Says how many beats were left
-        out, and why. A record whose header or annotations can't be read is one row that is refused; where that is so
+        Where no patient is known, and names and comments say nothing, the record stands for one. Says how many beats
+        were left out, and why. A record whose header or annotations can't be read is one row that is refused; where that is so
         of all, it is a DataError.
         """
         check_folder(raw, "WFDB records", self.beside)
@@ -180,7 +194,7 @@ class Records(FileSource):
         Raises:
             DataError: a name that is no class, a class without a name, a symbol that marks no beat.
         """
-        classes = target.class_names
+        classes, more = target.class_names, dict(getattr(target, "spellings", {}))
         if self.labels is None:
             unknown = next((c for c in classes if c not in AAMI), None)
             if unknown is not None:
@@ -190,7 +204,7 @@ class Records(FileSource):
                     found=f"none, and the class {unknown!r}",
                     todo="write source.labels: a list of annotation symbols for each class",
                 )
-            return {name: symbols for name, symbols in AAMI.items() if name in classes}
+            return {name: symbols + more.get(name, ()) for name, symbols in AAMI.items() if name in classes}
         for name in [*self.labels, *classes]:
             if name not in classes or name not in self.labels:
                 where = "classes" if name not in classes else "labels"
@@ -202,7 +216,11 @@ class Records(FileSource):
                     todo="correct source.labels, or the target's classes, in the task file",
                 )
         for name, symbols in self.labels.items():
-            strange = [symbol for symbol in symbols if symbol not in BEATS and not symbol.startswith("(")]
+            strange = [
+                symbol
+                for symbol in (*symbols, *more.get(name, ()))
+                if symbol not in BEATS and not symbol.startswith("(")
+            ]
             if strange or not symbols:
                 raise DataError(
                     f"source.labels.{name}",
@@ -210,7 +228,7 @@ class Records(FileSource):
                     found=", ".join(map(repr, strange)) or "an empty list",
                     todo="correct the list in the task file",
                 )
-        return self.labels
+        return {name: symbols + more.get(name, ()) for name, symbols in self.labels.items()}
 
     def _records(self, raw: Place, others: Targets) -> pd.DataFrame:
         """One row a record, sorted: file, attributes, and the targets that don't come from annotations."""
@@ -231,7 +249,11 @@ class Records(FileSource):
             found = path.read_text("utf-8").split() if path.is_file() else _headers(raw)
             table = with_attributes(pd.DataFrame({"file": pd.Series(found, dtype="str")}))
         _check_paths(path, table["file"])
-        if self.patient_from is None:
+        if self.patient_comment is not None:
+            told = [_commented(raw, str(file), self.patient_comment) for file in table["file"]]
+            named = pd.Series(told, table.index, dtype="object")
+            table = table.assign(patient=table["patient"].where(table["patient"].notna(), named))
+        elif self.patient_from is None:
             table = table.assign(patient=table["patient"].fillna(table["file"]))
         table = self.whose(table)
         return table.sort_values("file", kind="stable", ignore_index=True)
@@ -252,9 +274,12 @@ class Records(FileSource):
         starts = (symbol == RHYTHM) & np.char.startswith(note, "(")
         rhythm = np.concatenate([[""], note[starts]])[np.searchsorted(sample[starts], sample[beat], side="right")]
         sample, symbol = sample[beat], symbol[beat]
+        spelt = {each: normal_form(each) for each in np.unique(rhythm).tolist()}
         found = np.full(len(sample), -1)
         for position, wanted in enumerate(groups.values()):
-            found[np.isin(symbol, wanted) | np.isin(rhythm, [w for w in wanted if w.startswith("(")])] = position
+            forms = {normal_form(each) for each in wanted if each.startswith("(")}
+            rhythms = [each for each, form in spelt.items() if form in forms]
+            found[np.isin(symbol, wanted) | np.isin(rhythm, rhythms)] = position
         start, window = self._window(rate)
         inside = (sample >= start) & (sample - start + window <= length)
         kept = inside & (found >= 0)
@@ -303,6 +328,13 @@ def _target_of(targets: Targets) -> str:
             todo="keep one of kind binary or multiclass in the task file",
         )
     return names[0]
+
+
+def _commented(raw: Place, file: str, name: str) -> str | None:
+    """Whose a record is, by a comment in its header; None where there is none, or the header can't be read."""
+    with record_here(raw / file, signals=False) as here:
+        told = {normal_form(each): value for each, value in comments_of(here).items()}
+    return told.get(normal_form(name))
 
 
 def _headers(raw: Place) -> list[str]:
