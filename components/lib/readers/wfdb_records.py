@@ -94,8 +94,8 @@ class Records(FileSource):
         """One row a beat: `file` is the record without extension, `row` the sample number of the R peak.
 
         Where no patient is known, and names and comments say nothing, the record stands for one. Says how many beats
-        were left out, and why. A record whose header or annotations can't be read is one row that is refused; where that is so
-        of all, it is a DataError.
+        were left out, and why. A record whose header or annotations can't be read is one row that is refused; where
+        that is so of all, it is a DataError.
         """
         check_folder(raw, "WFDB records", self.beside)
         self._check_window(inputs)
