@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from components.evaluate.part import Evaluated, Part
+from components.lib.giveaways import ASK
 from components.lib.page import Section, paragraph
+from components.lib.validate import giveaways
 from components.lib.validate.outcome import receipt_beside
 from components.lib.validate.shortcuts import RAISED_LINE
 
@@ -46,6 +48,12 @@ def _warning(line: str, *, learnt: bool) -> str:
                 if learnt
                 else "a network that goes by it looks better on these samples than it is."
             )
+        )
+    if line.startswith(giveaways.RAISED_LINE):
+        told = line.removeprefix(giveaways.RAISED_LINE).partition(f"; {ASK}")[0]
+        return (
+            f"{told}. If that is filled in only once the answer is known, the metrics here are too good: a new sample "
+            "doesn't have it yet."
         )
     return ""
 

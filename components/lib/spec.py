@@ -121,6 +121,10 @@ class Clean(Settings):
     """Highest share of unusable samples."""
     shortcuts: Literal["report", "fail", "off"] = "report"
     """When a plain model can tell the classes from the edges of the pictures, their size or their site."""
+    giveaways: Literal["report", "fail", "off"] = "report"
+    """When a column of a table tells a target so well that it may be filled in only once the answer is known."""
+    allowed: tuple[str, ...] = ()
+    """Columns that are known when the question is asked, however well they tell the target: they are no giveaways."""
     suspects: Annotated[int, Field(ge=0, le=1000)] = 20
     """At most so many samples are listed whose label looks wrong; 0: none is looked for."""
     thumbnails: bool = False
@@ -201,6 +205,7 @@ class TaskSpec(Settings):
                 raise _wrong(f"evaluate.gates.{gate}", expected, f"no such target{nearest(target, self.targets)}")
             self._check_metric(gate, target, metric)
         self._check_targets()
+        self._check_allowed()
         self._check_source()
         self._check_split()
         self._check_train()
@@ -275,6 +280,14 @@ class TaskSpec(Settings):
                 if {target, called.get(target)} & {column.name for column in kind.request_columns(name)}:
                     found = f"a column that inputs.{name} reads: the network would be told the answer"
                     raise _wrong(f"targets.{target}", "a target that is no input", found)
+
+    def _check_allowed(self) -> None:
+        """Refuse a column that no input has: a misspelt one would still be asked about."""
+        known = [column for kind in self.inputs.values() if kind.kind == "table" for column in kind.columns]
+        for column in self.clean.allowed:
+            if column not in known:
+                found = f"none of that name{nearest(column, known)}"
+                raise _wrong(f"clean.allowed.{column}", "a column of an input that is a table", found)
 
     def _check_mapping(self) -> Mapping[str, str]:
         """`source.columns.targets`, refused where it speaks of no target, of no table, or of the patient."""

@@ -161,8 +161,8 @@ def _area(value: float, variance: float, m: int, n: int) -> Estimate:
     return Estimate(value, *newcombe(value, m, n), m + n, "Newcombe's score interval")
 
 
-def newcombe(value: float, m: int, n: int) -> tuple[float, float]:
-    """Ends of Newcombe's score interval around an area (0..1) of m positives and n negatives.
+def newcombe(value: float, m: int, n: int, z: float = Z) -> tuple[float, float]:
+    """Ends of Newcombe's score interval around an area (0..1) of m positives and n negatives, z deviations away.
 
     Source: Newcombe 2006, method 5, doi:10.1002/sim.2324.
     """
@@ -170,7 +170,7 @@ def newcombe(value: float, m: int, n: int) -> tuple[float, float]:
 
     def distance(area: float) -> float:
         spread = area * (1 - area) * (1 + extra * (1 - area) / (2 - area) + extra * area / (1 + area)) / (m * n)
-        return (area - value) ** 2 - Z * Z * spread
+        return (area - value) ** 2 - z * z * spread
 
     # Just beside the value, not at it: where value is 0 or 1 it is a root itself.
     beside = 1e-9

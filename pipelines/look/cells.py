@@ -18,7 +18,7 @@ from pipelines.look import names
 from pipelines.look.columns import Attributes
 from pipelines.look.findings import Questions, counted, some
 from pipelines.look.identifiers import is_code, is_identifier
-from pipelines.look.leaks import suspicious, tells_target
+from pipelines.look.leaks import giveaways, in_days, tells_target
 from pipelines.look.sentinels import Numbers, numbers_of
 from pipelines.look.unknowns import FEW, Words, listed, spelt, words_of
 
@@ -27,6 +27,8 @@ FEW_CODES, MANY_CODES = 10, 40
 says "id", too."""
 LABELS = 50
 """Different cells, numbers of two digits at most and words, up to which a column holds categories."""
+DATES = "dates ("
+"""How the reason begins why a column of dates is left out."""
 
 
 @dataclass
@@ -78,7 +80,7 @@ def inputs_of(
     """
     questions = questions or Questions()
     inputs = Inputs(left_out=dict.fromkeys(sorted(strange), "lists or bytes, no single value a row"))
-    patient = found.columns.get("patient")
+    patient, seen_cells, moments = found.columns.get("patient"), dict[str, pd.Series](), dict[str, pd.Series]()
     for column in map(str, table.columns):
         if column == target:
             continue
@@ -88,11 +90,14 @@ def inputs_of(
             seen = _Column(why=told)
         if not seen.kind:
             inputs.left_out[column] = seen.why
+            if seen.why.startswith(DATES):
+                moments[column] = in_days(table[column])
             continue
+        seen_cells[column] = cells
         (inputs.numbers if seen.kind == "number" else inputs.categories).append(column)
         _tell(inputs, column, seen)
-        if told := suspicious(cells, table[target], number=seen.kind == "number"):
-            inputs.notes.append(f"warning: {column!r} {told}")
+    patients = found.patients.reindex(table.index) if found.patients is not None else None
+    inputs.notes += giveaways(seen_cells, inputs.numbers, moments, table[target], patients)
     _choose(inputs, questions)
     return inputs
 
@@ -205,7 +210,7 @@ def _what(column: pd.Series, name: str, found: Attributes, patients: pd.Series |
         return _Column(why=_always(known, name))
     places, values = pd.factorize(known)
     if (dates := np.array([names.is_date(str(value)) for value in values])[places].mean()) > 0.9:
-        return _Column(why=f"dates ({dates:.0%} of the cells): write the days between two of them as a number")
+        return _Column(why=f"{DATES}{dates:.0%} of the cells): write the days between two of them as a number")
     if told := is_identifier(name, known, patients):
         return _Column(why=told)
     return _number_or_words(known, name)

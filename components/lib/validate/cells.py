@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from components.lib.dataset import Dataset
-from components.lib.giveaways import suspicious
 from components.lib.kinds.table import Table
 from components.lib.physiology import measured
 from components.lib.spec import TaskSpec
+from components.lib.validate import giveaways
 from components.lib.validate.checks import Finding
 from components.lib.validate.tables import as_labels
 
@@ -37,16 +37,22 @@ def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> Finding:
         spec: the task.
     """
     samples, rows = as_labels(samples, spec), list[dict[str, object]]()
-    lines, raised = list[str](), list[str]()
+    lines, raised, others = list[str](), list[str](), list[Finding]()
     for name, kind in spec.inputs.items():
         if isinstance(kind, Table):
             cells = _cells(dataset, name, kind)
             replaced = _replaced(samples.get(f"{name}_{REPLACED}"))
             rows += [_row(column, cells[column], replaced, kind) for column in kind.columns]
-            raised += [*_impossible(cells, kind), *_giveaways(cells, samples, kind, spec)]
+            raised += _impossible(cells, kind)
+            others.append(giveaways.finding(cells, frozenset(kind.numbers), samples, spec))
             lines += _of_replaced(replaced)
     shown = (("Cells by column", pd.DataFrame(rows)),) if rows else ()
-    return Finding((*lines, *raised), shown, warnings=tuple(raised))
+    return Finding(
+        (*lines, *raised, *(line for each in others for line in each.lines)),
+        (*(table for each in others for table in each.tables), *shown),
+        tuple(check for each in others for check in each.checks),
+        (*raised, *(line for each in others for line in each.warnings)),
+    )
 
 
 def _cells(dataset: Dataset, name: str, kind: Table) -> dict[str, pd.Series]:
@@ -92,19 +98,6 @@ def _impossible(cells: Mapping[str, pd.Series], kind: Table) -> list[str]:
             f"often {commonest:g}; if that means unknown, add to the input in the task file: "
             f"unknown: {{{column}: [{commonest:g}]}}"
         )
-    return lines
-
-
-def _giveaways(cells: Mapping[str, pd.Series], samples: pd.DataFrame, kind: Table, spec: TaskSpec) -> list[str]:
-    """Columns that tell a target suspiciously well in training."""
-    train = (samples["split"] == "train").to_numpy()
-    lines = []
-    for target, asked in spec.targets.items():
-        truth, amount = samples.loc[train, target], not asked.class_names
-        for column in kind.columns:
-            held = cells[column][train]
-            if told := suspicious(held, truth, number=column in kind.numbers, amount=amount):
-                lines.append(f"{column} {told}" if len(spec.targets) == 1 else f"{column}, of {target}: {told}")
     return lines
 
 
