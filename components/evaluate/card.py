@@ -17,6 +17,7 @@ from components.evaluate.gates import Gate
 from components.evaluate.ledger import ordinal
 from components.evaluate.part import Evaluated
 from components.evaluate.results import Result, words
+from components.evaluate.training_facts import training_facts
 from components.lib.dataset import SPLITS
 from components.lib.gate_names import BY_PATIENT, GAP, WITHOUT, WORST
 from components.lib.kinds._classes import Classes, spoken
@@ -134,6 +135,7 @@ def _training(evaluated: Evaluated) -> list[str]:
         f"{info.architecture}, {info.parameters:,} parameters, {info.epochs} epochs, {info.precision}.{several} "
         f"Inputs: {inputs}. Everything is fitted on train, chosen on validation and measured on test.",
         _bullets(fitted),
+        _table(("What", "How"), training_facts(info)),
     ]
 
 

@@ -12,6 +12,7 @@ from components.evaluate.findings import Findings
 from components.evaluate.gates import Gate
 from components.evaluate.members import sections as members
 from components.evaluate.results import Result, capital, ends, words
+from components.evaluate.training_facts import training_facts
 from components.lib.kinds._classes import spoken
 from components.lib.model_dir import ModelInfo
 from components.lib.numbers import number
@@ -191,6 +192,7 @@ def _how_made(findings: Findings) -> Section:
         (f"Input {name}", f"{each.kind}, {' × '.join(map(str, each.network_shape(model.fitted_inputs[name])))}")
         for name, each in model.inputs.items()
     ]
+    rows += training_facts(model)
     for result in results:
         scaling = [f"{name} {value:.4g}" for name, value in result.fitted.scaling.items()]
         told = ", ".join(filter(None, [*scaling, result.kind.decision_text(result.fitted.decision)]))

@@ -123,6 +123,26 @@ class Smaller(Settings):
         return next((each for each in reversed(self.attempts) if each.kept), None)
 
 
+class Training(Settings):
+    """How the nets were trained, for the report and the model card: nothing depends on the machine."""
+
+    settings: dict[str, Any]
+    """`train:` of the task file with its defaults, without device, precision and the path of a file of weights."""
+    seeds: tuple[int, ...]
+    batch_size: int
+    """Samples a step."""
+    most_epochs: int
+    """Epochs after which training ended in any case."""
+    initialisers: tuple[str, ...]
+    """How weights were drawn: "he normal"."""
+    class_weights: dict[str, dict[str, float]]
+    """Per target with classes, what a training sample of each class weighs in the loss; empty: all alike."""
+    augmentation: dict[str, dict[str, Any]]
+    """Per input, what was done to samples in training."""
+    copies: int
+    """Samples that the augment step added."""
+
+
 class ModelInfo(Settings):
     """What model.json holds."""
 
@@ -154,6 +174,8 @@ class ModelInfo(Settings):
     """The nets whose mean this is; empty for one net."""
     smaller: Smaller | None = None
     """What was tried to make the model smaller; null: nothing was asked for."""
+    training: Training | None = None
+    """How it was trained; null in models of earlier versions of medpipe."""
     lineage: dict[str, str]
     """Digests of the datasets it was trained on."""
     digest: str
@@ -282,8 +304,8 @@ def _require_digest(file: Path, graph: bytes, digest: str) -> None:
 
 
 def write_model_json(path: Path, info: ModelInfo) -> None:
-    """Write model.json, inputs and targets as lists; `members` and `smaller` only where there are some."""
-    empty = {name for name in ("members", "smaller") if not getattr(info, name)}
+    """Write model.json, inputs and targets as lists; `members`, `smaller` and `training` only where they are known."""
+    empty = {name for name in ("members", "smaller", "training") if not getattr(info, name)}
     values = info.model_dump(exclude=empty) | {"inputs": listed(info.inputs), "targets": listed(info.targets)}
     (path / "model.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 

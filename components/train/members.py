@@ -59,6 +59,9 @@ class Trained:
     """Figures of every epoch."""
     precision: str
     """What it was trained in."""
+    batch_size: int = 0
+    most_epochs: int = 0
+    """Those that were decided at the start; 0: not known."""
 
     @property
     def epochs(self) -> int:
@@ -137,8 +140,10 @@ def train_member(
     aims = losses(own) if teachers else None
     # Outside of it: of several copies each would take its share of the validation loss.
     state = fit(training, core, samples.under(own), validation.under(own), folder / "checkpoint.npz", on_epoch, aims)
-    _save(folder, core.get_weights(), {"chosen": state.chosen, "curves": state.curves, "precision": precision})
-    return Trained(member, core.get_weights(), state.chosen, state.curves, precision)
+    length = (state.batch_size, state.epochs)
+    facts = {"chosen": state.chosen, "curves": state.curves, "precision": precision}
+    _save(folder, core.get_weights(), {**facts, "batch_size": length[0], "most_epochs": length[1]})
+    return Trained(member, core.get_weights(), state.chosen, state.curves, precision, *length)
 
 
 def _save(folder: Path, weights: Weights, facts: dict[str, object]) -> None:

@@ -28,6 +28,7 @@ from components.train import devices, processes
 from components.train._assemble import assemble_under_tensorflow, require_tensorflow
 from components.train.devices import prepare
 from components.train.ensemble import make, member_figures, out_of_fold, require_one_file
+from components.train.facts import training_facts
 from components.train.members import Member, Trained, members, student, train_member
 from components.train.memory import memory_errors, require_memory
 from components.train.network import build_core, learnt_sources
@@ -162,6 +163,7 @@ def assemble(
         synthetic=bool(table["synthetic"].any()), epochs=max(each.epochs for each in model.trained),
         parameters=model.parameters, digest=file_digest(model.file), smaller=served.smaller,
         members=member_figures(trained, full.judged, full.targets, spec) if several else (),
+        training=training_facts(trained, full.cores, development),
     )  # fmt: skip
     write_model_json(partial, info)
     return info
