@@ -5,15 +5,15 @@ The form: Mitchell et al. 2019, doi:10.1145/3287560.3287596. It goes into the re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from components.evaluate import counts, operating, set_values
-from components.evaluate.characteristics import TABLE_ONE, TableOne, explained
-from components.evaluate.checklists import CLAIM, TRIPOD_AI, answered
-from components.evaluate.gates import Gate
+from components.evaluate.answers import answers, applicable
+from components.evaluate.card_facts import CardFacts
+from components.evaluate.characteristics import TABLE_ONE, explained
+from components.evaluate.checklists import CHECKLISTS_TOLD, answered, summary
 from components.evaluate.ledger import ordinal
 from components.evaluate.part import Evaluated
 from components.evaluate.results import Result, words
@@ -21,40 +21,15 @@ from components.evaluate.training_facts import training_facts
 from components.lib.dataset import SPLITS
 from components.lib.gate_names import BY_PATIENT, GAP, WITHOUT, WORST
 from components.lib.kinds._classes import Classes, spoken
-from components.lib.openings import Opening
 from components.lib.registry import registered_name
 from components.lib.statistics import Estimate
 from components.lib.validate.outcome import receipt_beside
-from components.lib.validate.pictures import is_picture
 
 NOT_FOR = (
     "Decisions about patients: this is research software, not a medical device. Samples other than those described "
     "here: another modality, age group or machine. Nobody's judgement is replaced by it."
 )
 SHORT = 16
-
-
-@dataclass(frozen=True)
-class CardFacts:
-    """What the card says beside the model and its answers."""
-
-    gates: tuple[Gate, ...]
-    receipt: tuple[str, ...]
-    """The leak audit, in lines."""
-    metrics: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
-    """Of the looks, per target: by patient, of the worst group."""
-    warnings: tuple[str, ...] = ()
-    """What stands at the top of the report."""
-    opening: Opening | None = None
-    """How often the test split was opened; None: synthetic data."""
-    name: str = ""
-    """What the model is called where it is judged on data of another source; empty in the step."""
-    patients_unknown: str = ""
-    """What stands at the top where no sample names its patient."""
-    limits: tuple[str, ...] = ()
-    """What the looks add to its limits."""
-    characteristics: tuple[TableOne, ...] = ()
-    """Table 1, of the patients and of the samples."""
 
 
 def card(evaluated: Evaluated, facts: CardFacts) -> str:
@@ -74,7 +49,7 @@ def card(evaluated: Evaluated, facts: CardFacts) -> str:
         ("Limits", _list(_limits(evaluated, facts))),
         ("Who answers for it", [_stated(about.contact, "contact"), f"Ethics: {_stated(about.ethics, 'ethics')}"]),
         ("Going back to an earlier version", _roll_back(name)),
-        *_checklists(evaluated, facts),
+        _checklists(evaluated, facts),
     ]
     where = f", judged on data of another source: {evaluated.spec.task}" if facts.name else ""
     told = [
@@ -219,59 +194,19 @@ def _roll_back(name: str) -> list[str]:
     ]
 
 
-def _checklists(evaluated: Evaluated, facts: CardFacts) -> list[tuple[str, list[str]]]:
-    answers = _answers(evaluated, facts)
-    lists = [("TRIPOD+AI", "doi:10.1136/bmj-2023-078378", TRIPOD_AI)]
-    if any(is_picture(kind) for kind in evaluated.network.info.inputs.values()):
-        lists.append(("CLAIM", "numbers of doi:10.1148/ryai.2020200029; update: doi:10.1148/ryai.240300", CLAIM))
-    found = []
-    for title, source, items in lists:
-        rows = answered(items, answers)
-        head = f"{source}. In our own words; what the run can't know is yours to answer."
-        found.append((title, [head, _table(("Item", "Topic", "Answer"), rows)]))
-    return found
-
-
-def _answers(evaluated: Evaluated, facts: CardFacts) -> dict[str, str]:
-    """What can be said of a checklist's item, by its key."""
-    info, spec, about = evaluated.network.info, evaluated.spec, evaluated.spec.evaluate.card
-    unknown = [f"{int((~each.known).sum())} of {len(each.known)} {each.target}" for each in evaluated.results]
-    units = [f"{target}: {', '.join(kind.class_names) or kind.kind}" for target, kind in info.targets.items()]
-    decided = [kind.decision_text(info.fitted[target].decision) for target, kind in info.targets.items()]
-    counts = evaluated.data.info.counts
-    return {
-        "use": "see Intended use" if about.intended_use else "",
-        "users": "see Users" if about.users else "",
-        "population": "see Data" if about.population else "",
-        "reference": "see Data" if about.reference_standard else "",
-        "ethics": "see Who answers for it" if about.ethics else "",
-        "funding": about.funding or "",
-        "preparation": "the clean step, the same code in training and serving; its audits: see Data",
-        "outcome": "; ".join(units),
-        "inputs": "; ".join(f"{name}: {kind.kind}, {_shape(kind.shape)}" for name, kind in info.inputs.items()),
-        "sizes": ", ".join(f"{split} {counts[split]}" for split in SPLITS) + " samples; see Data",
-        "missing": f"unknown truth in test: {', '.join(unknown)}; such samples are left out of the figures",
-        "partitions": f"by {spec.split.by}, method {spec.split.method}; see Data",
-        "apart": f"{spec.split.by}; {facts.receipt[0]}" if facts.receipt else "",
-        "training": "see Training",
-        "ensemble": f"the mean of {len(info.members)} nets" if info.members else "one net",
-        "measures": "see Performance on the test samples; 95% intervals of every figure",
-        "performance": "see Performance on the test samples",
-        "groups": "see Groups",
-        "updating": "none: a model that is trained again is a new version",
-        "calculation": f"model.onnx, {info.parameters:,} parameters, in the registered version; MLflow serves it",
-        "output": "; ".join([*units, *filter(None, decided)]),
-        "difference": "measured on data of another source, nothing fitted"
-        if facts.name
-        else "test is of the same source as train; other sources: not measured here",
-        "code": "commit and locked packages are tags of the model's run",
-        "limits": "see Limits",
-        "poor_input": "a sample that can't be decoded or cleaned is refused with the reason, not answered",
-        "privacy": "names stop at ingest; patients are keyed pseudonyms",
-        "explanation": "" if info.explain == "none" else f"{info.explain.replace('_', ' ')}; see the report",
-        "robustness": "see the report",
-        "failures": "see the report: cases called wrongly",
-    }
+def _checklists(evaluated: Evaluated, facts: CardFacts) -> tuple[str, list[str]]:
+    """Every list folded: MLflow's and GitHub's pages open them."""
+    told, found = [CHECKLISTS_TOLD], answers(evaluated, facts)
+    for each in applicable(evaluated):
+        rows = [
+            (number, topic, f"{answer.text}; see {answer.card}" if answer.card else answer.text)
+            for number, topic, answer in answered(each.items, found)
+        ]
+        told.append(
+            f"<details><summary>{summary(each, found)}</summary>\n\nOf: {each.source}.\n\n"
+            f"{_table(('Item', 'Topic', 'Answer'), rows)}\n\n</details>"
+        )
+    return "Checklists", told
 
 
 def _figure(estimate: Estimate) -> str:

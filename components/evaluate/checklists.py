@@ -1,124 +1,101 @@
-"""Two reporting checklists, item by item, and which part of a model card answers each: in our own words, by number.
+"""Checklists that readers of a model ask for, item by item: in our own words, by the publication's numbers.
 
-TRIPOD+AI   prediction models that use regression or machine learning: Collins et al. 2024, doi:10.1136/bmj-2023-078378
-CLAIM       artificial intelligence in imaging: Mongan, Moy & Kahn 2020, doi:10.1148/ryai.2020200029, whose numbers
-            these are; Tejani et al. 2024, doi:10.1148/ryai.240300, words and numbers some of them anew
+A run answers what it measured or knows; the rest is the team's to fill in. A checklist says what to report, not whether
+the work was good: PROBAST+AI's judgements, above all, are a person's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-TO_ANSWER = "to be answered by you"
+from components.evaluate.appraisal_items import FUTURE_AI, PROBAST_AI
+from components.evaluate.diagnostic_items import STARD_AI
+from components.evaluate.reporting_items import CLAIM, TRIPOD_AI
+
+TO_ANSWER = "for you to fill in"
+CHECKLISTS_TOLD = (
+    "By the publications' numbers, in our own words: read the publications for what their items ask. A list that is "
+    "filled in says that something was reported, not that it was done well. What the run can't know is for you to fill "
+    "in."
+)
 Items = Sequence[tuple[str, str, str]]
 """Number, topic, and the key of the answer; an empty key: nothing here can answer it."""
 
-TRIPOD_AI: Items = (
-    ("1", "title: development or evaluation, population, outcome", ""),
-    ("2", "abstract", ""),
-    ("3a", "healthcare context, and why a model", ""),
-    ("3b", "intended population, purpose and users", "use"),
-    ("3c", "known health inequalities", ""),
-    ("4", "objectives", ""),
-    ("5a", "sources of the data, and how well they stand for the population", "population"),
-    ("5b", "dates of the data", ""),
-    ("6a", "setting: centres, level of care", "population"),
-    ("6b", "who was eligible", "population"),
-    ("6c", "treatments received", ""),
-    ("7", "preparation and quality checks of the data", "preparation"),
-    ("8a", "outcome, and how it was assessed", "outcome"),
-    ("8b", "who assessed the outcome, if it needs judgement", "reference"),
-    ("8c", "blinding of the assessment", "reference"),
-    ("9a", "choice of the predictors", ""),
-    ("9b", "definition of the predictors", "inputs"),
-    ("9c", "who assessed predictors, if they need judgement", ""),
-    ("10", "sample size", "sizes"),
-    ("11", "missing data", "missing"),
-    ("12a", "how the data were split and used", "partitions"),
-    ("12b", "how predictors enter the model", "preparation"),
-    ("12c", "type of model, how it was built and chosen", "training"),
-    ("12d", "differences between clusters such as hospitals", "groups"),
-    ("12e", "measures of performance", "measures"),
-    ("12f", "updating of the model", "updating"),
-    ("12g", "how a prediction is calculated", "calculation"),
-    ("13", "rare outcomes: methods for class imbalance", ""),
-    ("14", "fairness", "groups"),
-    ("15", "output of the model and its thresholds", "output"),
-    ("16", "differences between training and evaluation data", "difference"),
-    ("17", "ethical approval and consent", "ethics"),
-    ("18a", "funding", "funding"),
-    ("18b", "conflicts of interest", "funding"),
-    ("18c", "protocol", ""),
-    ("18d", "registration of the study", ""),
-    ("18e", "sharing of the data", ""),
-    ("18f", "sharing of the code", "code"),
-    ("19", "involvement of patients and the public", ""),
-    ("20a", "flow of participants", "sizes"),
-    ("20b", "characteristics of participants", ""),
-    ("20c", "development and evaluation data compared", "difference"),
-    ("21", "participants and events in each analysis", "sizes"),
-    ("22", "the whole model, so that others can use it", "calculation"),
-    ("23a", "performance with intervals, in key groups too", "performance"),
-    ("23b", "performance between clusters", "groups"),
-    ("24", "results of updating", "updating"),
-    ("25", "interpretation", ""),
-    ("26", "limitations", "limits"),
-    ("27a", "what happens with poor or missing input", "poor_input"),
-    ("27b", "what users must do and know", "users"),
-    ("27c", "next steps", ""),
-)
 
-CLAIM: Items = (
-    ("1", "title or abstract names the method", ""),
-    ("2", "abstract", ""),
-    ("3", "background, intended use and clinical role", "use"),
-    ("4", "objectives and hypotheses", ""),
-    ("5", "prospective or retrospective", ""),
-    ("6", "goal of the study", ""),
-    ("7", "sources of the data", "population"),
-    ("8", "who was eligible: where, when, how chosen", "population"),
-    ("9", "preprocessing", "preparation"),
-    ("10", "selection of parts of the data", ""),
-    ("11", "definition of data elements", "inputs"),
-    ("12", "de-identification", "privacy"),
-    ("13", "missing data", "missing"),
-    ("14", "definition of the reference standard", "reference"),
-    ("15", "why that reference standard", ""),
-    ("16", "who annotated, and how qualified", "reference"),
-    ("17", "tools of annotation", ""),
-    ("18", "variability between and within annotators", ""),
-    ("19", "intended sample size, and how determined", ""),
-    ("20", "assignment to partitions", "partitions"),
-    ("21", "level at which partitions are apart", "apart"),
-    ("22", "the model in detail", "calculation"),
-    ("23", "software", "code"),
-    ("24", "initialisation of the parameters", ""),
-    ("25", "training in detail", "training"),
-    ("26", "how the final model was chosen", "training"),
-    ("27", "ensembles", "ensemble"),
-    ("28", "measures of performance", "measures"),
-    ("29", "uncertainty", "measures"),
-    ("30", "robustness", "robustness"),
-    ("31", "explanation", "explanation"),
-    ("32", "testing on external data", "difference"),
-    ("33", "flow of participants or images", "sizes"),
-    ("34", "characteristics of cases in each partition", ""),
-    ("35", "performance on each partition", "performance"),
-    ("36", "accuracy with its precision", "performance"),
-    ("37", "analysis of failures", "failures"),
-    ("38", "limitations", "limits"),
-    ("39", "implications for practice", ""),
-    ("40", "registration", ""),
-    ("41", "where the protocol is", ""),
-    ("42", "funding", "funding"),
-)
+@dataclass(frozen=True)
+class Answer:
+    """What a run can say of an item."""
+
+    text: str
+    report: str = ""
+    """How the title of the report's section begins that says more."""
+    card: str = ""
+    """The title of the card's section that does."""
 
 
-def answered(items: Items, answers: Mapping[str, str]) -> list[tuple[str, str, str]]:
+@dataclass(frozen=True)
+class Checklist:
+    """One publication's list."""
+
+    name: str
+    source: str
+    items: Items
+    pictures: bool = False
+    """Whether it is for models of pictures alone."""
+    classes: bool = False
+    """Whether it is for targets with classes alone."""
+
+
+CHECKLISTS = (
+    Checklist("TRIPOD+AI", "prediction models; Collins et al. 2024, doi:10.1136/bmj-2023-078378", TRIPOD_AI),
+    Checklist(
+        "CLAIM 2024", "AI in medical imaging; Tejani et al. 2024, doi:10.1148/ryai.240300", CLAIM, pictures=True
+    ),
+    Checklist(
+        "STARD-AI", "diagnostic accuracy; Sounderajah et al. 2025, doi:10.1038/s41591-025-03953-8", STARD_AI,
+        classes=True,
+    ),
+    Checklist(
+        "PROBAST+AI",
+        "risk of bias, signalling questions (D: development, E: evaluation; domain and question); Moons et al. 2025, "
+        "doi:10.1136/bmj-2024-082505",
+        PROBAST_AI,
+    ),
+    Checklist("FUTURE-AI", "trustworthy AI; Lekadir et al. 2025, doi:10.1136/bmj-2024-081554", FUTURE_AI),
+)  # fmt: skip
+BY_CARD = {
+    "use": "intended_use", "users": "users", "population": "population", "reference": "reference_standard",
+    "ethics": "ethics", "funding": "funding",
+}  # fmt: skip
+"""Keys that a field of `evaluate.card` answers."""
+
+
+def answered(items: Items, answers: Mapping[str, Answer]) -> list[tuple[str, str, Answer]]:
     """Number, topic and answer of every item.
 
     Args:
-        items: a checklist.
-        answers: by key; one that is missing or empty is the reader's to answer.
+        items: of a checklist.
+        answers: by key; one that is missing or empty is the team's to answer.
     """
-    return [(number, topic, answers.get(key, "") or TO_ANSWER) for number, topic, key in items]
+    return [(number, topic, _answer(key, answers)) for number, topic, key in items]
+
+
+def is_open(answer: Answer) -> bool:
+    """Whether it is left to people."""
+    return answer.text.startswith(TO_ANSWER)
+
+
+def summary(checklist: Checklist, answers: Mapping[str, Answer]) -> str:
+    """The line that a folded checklist shows."""
+    told = answered(checklist.items, answers)
+    count = sum(not is_open(answer) for _, _, answer in told)
+    return f"{checklist.name}: {count} of {len(told)} entries answered by this run"
+
+
+def _answer(key: str, answers: Mapping[str, Answer]) -> Answer:
+    found = answers.get(key)
+    if found is not None and found.text:
+        return found
+    field = BY_CARD.get(key)
+    return Answer(f"{TO_ANSWER}: `evaluate.card.{field}` in the task file" if field else TO_ANSWER)

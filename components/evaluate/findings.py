@@ -25,7 +25,7 @@ from components.evaluate import (
     unknown,
 )
 from components.evaluate.baselines import Baseline, baselines
-from components.evaluate.card import CardFacts
+from components.evaluate.card_facts import CardFacts
 from components.evaluate.cases import Cases, choose_cases
 from components.evaluate.characteristics import TableOne, tables_one
 from components.evaluate.gates import Gate, judge

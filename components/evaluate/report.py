@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 from markupsafe import Markup
 
+from components.evaluate.answers import answers, applicable
 from components.evaluate.baselines import sections as plain
 from components.evaluate.characteristics import TABLE_ONE, explained
+from components.evaluate.checklists import CHECKLISTS_TOLD, Answer, answered, summary
 from components.evaluate.figures import shown
 from components.evaluate.findings import Findings
 from components.evaluate.gates import Gate
@@ -16,7 +20,7 @@ from components.evaluate.training_facts import training_facts
 from components.lib.kinds._classes import spoken
 from components.lib.model_dir import ModelInfo
 from components.lib.numbers import number
-from components.lib.page import Section, page, paragraph, table, verdict, warning
+from components.lib.page import Section, folded, link, page, paragraph, table, verdict, warning
 
 SYNTHETIC = (
     "Synthetic data: these samples were made by a program. The figures show that the pipeline works; they say "
@@ -48,6 +52,7 @@ def report(findings: Findings) -> str:
         _how_made(findings),
         _limits(findings),
     ]
+    sections.append(_checklists(findings, [section.title for section in sections]))
     what = f"{findings.name} on {count}" if findings.name else f"on {count} test"
     return page(
         f"{capital(evaluated.spec.task.replace('_', ' '))}: {'external validation' if findings.name else 'evaluation'}",
@@ -220,6 +225,23 @@ def _limits(findings: Findings) -> Section:
     elif data.patients["test"] < data.counts["test"]:
         limits.append("Where several samples are of one patient, intervals draw whole patients.")
     return Section("Limits", tuple(paragraph(limit) for limit in limits))
+
+
+def _checklists(findings: Findings, titles: Sequence[str]) -> Section:
+    """Every list folded, its answers with links to the sections above."""
+    found = answers(findings.evaluated, findings.facts)
+    blocks = [paragraph(CHECKLISTS_TOLD)]
+    for each in applicable(findings.evaluated):
+        rows = [(number, topic, _linked(answer, titles)) for number, topic, answer in answered(each.items, found)]
+        frame = pd.DataFrame(rows, columns=["Item", "Topic", "Answer"], dtype=object)  # as text, links would be lost
+        blocks.append(folded(summary(each, found), paragraph(f"Of: {each.source}."), table(frame)))
+    return Section("Checklists", tuple(blocks))
+
+
+def _linked(answer: Answer, titles: Sequence[str]) -> Markup | str:
+    """The answer, and the section that says more, where there is one."""
+    place = next((n for n, title in enumerate(titles, 1) if answer.report and title.startswith(answer.report)), 0)
+    return Markup("{} – {}").format(answer.text, link(titles[place - 1], place)) if place else answer.text
 
 
 def _stop(text: str) -> str:

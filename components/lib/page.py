@@ -61,6 +61,8 @@ div.pair { display: inline-block; margin: 0 1.6rem .4rem 0; white-space: nowrap;
 div.pair figcaption { white-space: normal; overflow-wrap: anywhere; }
 svg.bars { display: block; fill: #6b7682; }
 figcaption { margin-top: .3rem; font-size: .88rem; color: #4a535e; }
+details { margin: .6rem 0; }
+summary { padding: .35rem 0; color: #0b57a4; cursor: pointer; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; }
   figure, tr, .verdict, .warning { break-inside: avoid; }
@@ -142,6 +144,21 @@ def table(frame: pd.DataFrame, caption: str = "") -> Markup:
     return Markup(
         '<div class="scroll" tabindex="0"><table>{}\n<thead><tr>{}</tr></thead>\n<tbody>\n{}\n</tbody></table></div>'
     ).format(top, head, body)
+
+
+def folded(summary: str, *blocks: Markup) -> Markup:
+    """Blocks that are shown when somebody opens them.
+
+    Args:
+        summary: the line that is always shown, plain text.
+        blocks: what is below it.
+    """
+    return Markup("<details><summary>{}</summary>\n{}\n</details>").format(summary, Markup("\n").join(blocks))
+
+
+def link(text: str, section: int) -> Markup:
+    """A link to a section of the page, counted from 1."""
+    return Markup('<a href="#section-{}">{}</a>').format(section, text)
 
 
 def picture(png: bytes, alt: str, caption: str = "") -> Markup:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
 from evaluations import evaluated
 
-from components.evaluate.card import CardFacts, card
-from components.evaluate.checklists import CLAIM, TO_ANSWER, TRIPOD_AI, answered
+from components.evaluate.card import card
+from components.evaluate.card_facts import CardFacts
+from components.evaluate.characteristics import tables_one
+from components.evaluate.checklists import TO_ANSWER
 from components.evaluate.gates import Gate
 from components.evaluate.groups import part
 from components.evaluate.part import Evaluated
@@ -52,7 +53,7 @@ def test_what_nobody_said_is_asked_for(tmp_path: Path) -> None:
     looked = made(tmp_path)
     text = card(looked, facts(looked))
     assert "not stated; say it in the task file: `evaluate.card.intended_use`." in text
-    assert f"| 17 | ethical approval and consent | {TO_ANSWER} |" in text
+    assert f"| 17 | ethical approval and consent | {TO_ANSWER}: `evaluate.card.ethics` in the task file |" in text
     assert "not a medical device" in text
 
 
@@ -64,23 +65,15 @@ def test_no_sample_patient_or_site_is_named_and_equal_input_gives_equal_text(tmp
     assert card(looked, facts(looked)) == text
 
 
-@pytest.mark.parametrize(("items", "last", "count"), [(TRIPOD_AI, "27", 52), (CLAIM, "42", 42)])
-def test_the_checklists_have_every_item_in_order(items: Any, last: str, count: int) -> None:
-    numbers = [int(number.rstrip("abcdefg")) for number, _, _ in items]
-    assert len(items) == count
-    assert numbers == sorted(numbers)
-    assert set(numbers) == set(range(1, int(last) + 1))
-
-
-def test_imaging_s_checklist_is_for_pictures_and_every_table_row_has_its_cells(tmp_path: Path) -> None:
-    looked = made(tmp_path, card=SAID)
-    text = card(looked, facts(looked))
-    assert "## CLAIM" not in text
-    rows = [line for line in text.splitlines() if line.startswith("| ") and line.count(" | ") == 2]
-    assert len(rows) > 50
-    assert answered([("1", "a", "use")], {"use": ""}) == [("1", "a", TO_ANSWER)]
-
-
 def test_five_positives_and_no_gate_are_no_crash(tmp_path: Path) -> None:
     looked = made(tmp_path, count=10)
     assert "No gate." in card(looked, CardFacts((), ()))
+
+
+def test_table_one_training_and_folded_checklists_stand_in_it(tmp_path: Path) -> None:
+    looked = made(tmp_path)
+    text = card(looked, facts(looked, characteristics=tables_one(looked), limits=("A limit.",)))
+    assert "## Characteristics by split (Table 1)" in text
+    assert "| – pneumonia | 20 (50.0%) |" in text
+    assert "- A limit." in text
+    assert text.count("<details><summary>") == text.count("</details>") == 4  # CLAIM is for pictures
