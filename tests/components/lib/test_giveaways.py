@@ -20,7 +20,7 @@ from components.lib.spec import TaskSpec, load_spec
 from components.lib.validate.giveaways import ALLOWED_LINE, RAISED_LINE, finding
 
 
-@pytest.mark.parametrize(("name", "share"), zip(PLANTED, [0.02, 0.5] * 5, strict=True))
+@pytest.mark.parametrize(("name", "share"), [*zip(PLANTED, [0.02, 0.5] * 5, strict=True)])
 def test_a_planted_leak_is_raised_and_nothing_else(name: str, share: float) -> None:
     column, found = planted(PLANTED[name], share, seed=3)
     assert found
