@@ -24,10 +24,10 @@ from components.lib.plain_path import require_usable
 from components.lib.server import ask, serve
 from components.lib.spec import TaskSpec
 from components.lib.tracking import CHECKOUT
-from pipelines.new import create
+from pipelines.new import create, create_of_task
 from pipelines.serve import ensure_registered, task_file, workspace_spec
 from pipelines.steps import quoted
-from pipelines.workspace import create_from_task, keep_printable, task_named, workspace_name
+from pipelines.workspace import keep_printable, task_named, workspace_name
 
 
 def main(
@@ -66,7 +66,7 @@ def workspace_for(data: Place | None, task: str | None, name: str | None = None)
     if task is not None:
         file = task_named(task)
         workspace = CHECKOUT / "work" / (name or file.stem)
-        found = create_from_task(file, workspace, data)
+        found = create_of_task(file, workspace, data)
     elif data is not None:
         name = name or workspace_name(data)
         workspace = CHECKOUT / "work" / name

@@ -32,6 +32,7 @@ from components.lib.spec import TASK_NAME, load_spec
 from components.lib.tracking import CHECKOUT
 from pipelines.look import Draft, Questions, look, task_text
 from pipelines.look.inspection_page import NAME, write_inspection
+from pipelines.look.sources import hidden_files
 from pipelines.workspace import (
     create_from_task,
     make_workspace,
@@ -92,6 +93,24 @@ def create(
     return [*found, f"{shown(task)} is there already and is kept"] if kept else found
 
 
+def create_of_task(file: Path, workspace: Path, data: Place | None = None, *, samples: bool = False) -> list[str]:
+    """As `create_from_task`, and the page inspection.html where there are data to inspect already.
+
+    Args:
+        file: the task file.
+        workspace: the folder to write.
+        data: the raw data; None: what the task file names.
+        samples: show samples of real patients on the page, which only the user can read then.
+    """
+    found = create_from_task(file, workspace, data)
+    spec = load_spec(workspace / "task.yaml")
+    raw = place(spec.source.path, workspace)
+    if spec.phantom is not None and not raw.exists():  # the first step makes them
+        return found
+    draft = Draft({}, list(found), {}, left_out=hidden_files(raw))
+    return [*found, *write_inspection(workspace, draft, spec, raw, samples=samples)]
+
+
 def main(
     data: Annotated[Any, typer.Argument(parser=place, metavar="DATA", help="A file, a folder, or a URL.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the task; else that of the data.")] = None,
@@ -117,9 +136,11 @@ def main(
     if task is not None:
         file = task_named(task)
         workspace = into or CHECKOUT / "work" / file.stem
-        for sentence in create_from_task(file, workspace, data):
+        for sentence in create_of_task(file, workspace, data, samples=samples):
             print(sentence)
-        print(f"wrote {shown(workspace)}; next: cd {typed(workspace)} && dvc repro")
+        seen = f"; first look at {shown(workspace / NAME)}" if (workspace / NAME).exists() else ""
+        print(f"wrote {shown(workspace)}{seen}")
+        print(f"next: cd {typed(workspace)} && dvc repro")
         return
     if data is None:
         raise MedpipeError(
@@ -149,6 +170,7 @@ def _look(data: Place, questions: Questions, *, follow_links: bool) -> Draft:
             todo="remove them, or move them out of the folder: dvc repro would wait for ever for what they hold",
         )  # fmt: skip
     draft = look(data, questions)
+    draft.left_out |= hidden_files(data)
     if own.links_out:
         draft.values["source"]["follow_links"] = True
         draft.why["source.follow_links"] = f"{own.links_out} links lead out of the folder; what is there is read"

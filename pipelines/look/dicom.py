@@ -12,6 +12,7 @@ import pandas as pd
 
 from components.lib.kinds._dicom import is_dicom
 from components.lib.patient_ids import ACCEPTED, form, identify, normal
+from components.lib.readers._class_folders import placed
 from components.lib.readers._dicom_headers import Header, headers
 from components.lib.readers._paths import Names, common_form
 from components.lib.readers._tables import SPLIT_NAMES, known_text
@@ -73,10 +74,16 @@ def look_at_dicom(files: Files, found: list[str], questions: Questions) -> Draft
     index, near = _index(files, told)
     if index is not None:
         return _with_index(files, told, source, index, sentences, questions)
+    where = placed(header.file for header in told)
+    copies = sum(each.copy for each in where)
+    told = [header for header, each in zip(told, where, strict=True) if not each.copy]
+    where = [each for each in where if not each.copy]
+    if copies:
+        sentences.append(f"{counted(copies, 'file')} left out: copies of files in the class folders, one folder down")
     parts = [PurePosixPath(header.file).parts[:-1] for header in told]
-    below = [part[1:] if part and part[0].lower() in SPLIT_NAMES else part for part in parts]
-    counts = Counter(part[0] for part in below if part)
-    whose = _folders_are(told, [part[0] if part else None for part in below])
+    folders = [each.name for each in where]
+    counts = Counter(name for name in folders if name is not None)
+    whose = _folders_are(told, folders)
     if not 2 <= len(counts) <= 20 or whose:
         unfit = _why_not(near)
         raise refused(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from components.lib.errors import Unusable
@@ -12,6 +13,7 @@ from components.lib.places import Place
 from components.lib.readers._archives import open_archive
 from components.lib.readers._tables import SPLIT_NAMES
 from components.lib.readers.folder import is_hidden, names_below
+from pipelines.look.findings import counted
 from pipelines.look.forms import Held
 
 PACKED = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -78,6 +80,22 @@ class Files:
 def folder_files(folder: Place) -> Files:
     """What lies in a folder and below it."""
     return Files(folder, _kept(names_below(folder)), lambda name: (folder / name).read_bytes())
+
+
+def hidden_files(data: Place) -> dict[str, str]:
+    """How many files of a folder nobody reads because they are hidden, or left beside others by a system; with the
+    reason. Empty where there is none, and for an archive or a server.
+    """
+    number = 0
+    if isinstance(data, Path) and data.is_dir():
+        for folder, below, names in os.walk(data):
+            if any(map(is_hidden, Path(folder).relative_to(data).parts)):
+                number += len(names)
+            else:
+                number += sum(map(is_hidden, names))
+            below.sort()
+    why = "names that begin with a point, and what systems leave beside files (__MACOSX, Thumbs.db …), are not read"
+    return {counted(number, "hidden file"): why} if number else {}
 
 
 def packed_files(archive: Place) -> Files:

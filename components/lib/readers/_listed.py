@@ -10,7 +10,7 @@ import pandas as pd
 from components.lib.errors import DataError
 from components.lib.places import Place, Remote
 from components.lib.readers._paths import Names
-from components.lib.readers._tables import SPLIT_NAMES, index_of, read_table, told_by
+from components.lib.readers._tables import index_of, read_table, told_by
 from components.lib.readers.base import Columns, Targets
 from components.lib.readers.folder import names_below
 from components.lib.tables import PLAIN_FORM, TableForm
@@ -89,14 +89,6 @@ def one_target(targets: Targets) -> str:
             todo="write an index with a column for each target, and name it in source.index",
         )
     return next(iter(targets))
-
-
-def from_folders(file: str) -> tuple[str | None, str | None]:
-    """Split and class that the folders of a file name: <split>/<class>/…, or <class>/…; None for what they don't."""
-    parts = PurePosixPath(file).parts[:-1]
-    split = SPLIT_NAMES.get(parts[0].lower()) if parts else None
-    below = parts[1:] if split else parts
-    return split, below[0] if below else None
 
 
 def files_below(folder: Place) -> list[str]:

@@ -26,13 +26,13 @@ from components.lib.kinds._dicom import is_dicom, only_unusable, parsed
 from components.lib.kinds._volumes import Volume
 from components.lib.patient_ids import normal
 from components.lib.places import Place, Remote
+from components.lib.readers._class_folders import COPY, placed
 from components.lib.readers._dicom_headers import BURNED_IN_TAGS, Header, SiteFrom, described, headers, refuse_burned_in
 from components.lib.readers._listed import (
     SEPARATOR,
     as_they_lie,
     check_inside,
     files_below,
-    from_folders,
     one_target,
     read_index,
 )
@@ -88,7 +88,7 @@ class DicomSource(FileSource, ABC):
                 found="none",
                 todo="check source.path and source.index in the task file",
             )
-        columns = ["file", *ATTRIBUTES, "device", *targets]
+        columns = ["file", *ATTRIBUTES, "device", *targets, *(["refused"] if "refused" in table else [])]
         return table[columns].assign(row=0).sort_values("file", kind="stable", ignore_index=True)
 
     def _grouped(self, table: pd.DataFrame, targets: list[str]) -> pd.DataFrame:
@@ -98,9 +98,11 @@ class DicomSource(FileSource, ABC):
     def _from_folders(self, raw: Place, target: str) -> pd.DataFrame:
         found = headers(raw, _without_directory(files_below(raw)))
         table = self._described(_pictures(found), ())
-        named = [from_folders(file) for file in table["file"]]
-        table["split"] = [split for split, _ in named]
-        table[target] = [name for _, name in named]
+        named = placed(table["file"])
+        table["split"] = [each.split for each in named]
+        table[target] = [each.name for each in named]
+        if any(each.copy for each in named):
+            table["refused"] = [COPY if each.copy else None for each in named]
         return table
 
     def _from_index(self, raw: Place, targets: Targets) -> pd.DataFrame:
@@ -180,6 +182,9 @@ class DicomSeries(DicomSource):
 
     def _grouped(self, table: pd.DataFrame, targets: list[str]) -> pd.DataFrame:
         """One row a series: its files, and what they say, which must be one and the same."""
+        if "refused" in table:  # copies would be slices of the series that they are copies of
+            print(f"left out: {int(table['refused'].notna().sum()):,} files, each {COPY}")
+            table = table[table["refused"].isna()].drop(columns="refused").reset_index(drop=True)
         alone = (table["series"].isna() & (table["file"] != "")).to_numpy()
         if alone.any():
             print(f"left out: {int(alone.sum()):,} DICOM files that name no series")

@@ -22,12 +22,12 @@ from pydantic import Field
 from components.lib.errors import DataError
 from components.lib.kinds._volumes import Volume, resampled
 from components.lib.places import Place
+from components.lib.readers._class_folders import COPY, placed
 from components.lib.readers._listed import (
     SEPARATOR,
     as_they_lie,
     check_inside,
     files_below,
-    from_folders,
     one_target,
     read_index,
 )
@@ -78,7 +78,8 @@ class NiftiFiles(FileSource):
                 found="none",
                 todo="check source.path and source.index in the task file",
             )
-        table = self.whose(table)[["file", *ATTRIBUTES, *targets]].assign(row=0)
+        columns = ["file", *ATTRIBUTES, *targets, *(["refused"] if "refused" in table else [])]
+        table = self.whose(table)[columns].assign(row=0)
         return table.sort_values("file", kind="stable", ignore_index=True)
 
     def opener(self, raw: Place, inputs: Inputs) -> Load:
@@ -119,18 +120,20 @@ def _from_folders(raw: Place, targets: Targets) -> pd.DataFrame:
     target = one_target(targets)
     files = [file for file in files_below(raw) if file.lower().endswith(SUFFIXES)]
     masks = {_volume_of(file): file for file in files if MASK.fullmatch(file)}
+    told = dict(zip(files, placed(files), strict=True))
     rows: list[dict[str, Any]] = []
     for file in files:
         if MASK.fullmatch(file) and _volume_of(file) in {_stem(other) for other in files}:
             continue
         mask = masks.get(_stem(file))
-        split, name = from_folders(file)
         subject = SUBJECT.search(file)
         rows.append({
-            "file": f"{file}{SEPARATOR}{mask}" if mask else file, "split": split, target: name,
-            "patient": subject[1] if subject else None,
+            "file": f"{file}{SEPARATOR}{mask}" if mask else file, "split": told[file].split, target: told[file].name,
+            "patient": subject[1] if subject else None, "refused": COPY if told[file].copy else None,
         })  # fmt: skip
-    return with_attributes(pd.DataFrame(rows, columns=["file", "split", target, "patient"]).astype("object"))
+    columns = ["file", "split", target, "patient", "refused"]
+    table = with_attributes(pd.DataFrame(rows, columns=columns).astype("object"))
+    return table if table["refused"].notna().any() else table.drop(columns="refused")
 
 
 def _stem(file: str) -> str:
