@@ -79,7 +79,7 @@ def test_a_workspace_of_a_task_file_gets_the_page_too(films: Path, tmp_path: Pat
     page = (tmp_path / "of_task" / NAME).read_text()
     assert "4 hidden files" in page
     assert "What is predicted, and how samples are split" in page
-    assert "task films, from" in page
+    assert "Task films, from" in page
 
 
 def test_films_that_no_step_has_made_yet_have_no_page(tmp_path: Path) -> None:
