@@ -40,7 +40,7 @@ from components.train.epochs import EpochBatches
 from components.train.fit import fit, logits
 from components.train.network import build_core, build_training
 from components.train.optimizer import optimizer
-from components.train.samples import Samples
+from components.train.samples import Samples, weight_offsets
 
 CHECKOUT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("MEDPIPE_REAL_DATA", CHECKOUT.parent / "shared/data")) / "pneumoniamnist_assembled.npz"
@@ -159,13 +159,14 @@ def medpipe(train: Samples, validation: Samples, end: float, seed: int) -> tuple
     if epochs < 1:
         raise SystemExit(f"no epoch fits: one takes {epoch:.1f} s, compiling {compiling:.1f} s")
     cores = [_net(_under(train, 100 * seed + number, epochs), validation) for number in range(max(nets, 1))]
-    kind, fitted = train.spec.targets[TARGET], train.fitted.targets[TARGET]
+    kind = train.spec.targets[TARGET]
+    fitted = {**train.fitted.targets[TARGET], **weight_offsets(train)[TARGET]}
 
     def mean(samples: Samples) -> NDArray[np.float32]:
         return np.mean([logits(core, samples)[TARGET] for core in cores], axis=0)
 
     values, truth = mean(validation), validation.targets[TARGET]
-    scaling = fitted | kind.calibrate(values, truth)
+    scaling = fitted | kind.calibrate(values, truth, fitted)
 
     def answer(samples: Samples) -> NDArray[np.floating]:
         return np.asarray(kind.activation(mean(samples), scaling))

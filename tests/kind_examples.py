@@ -332,7 +332,7 @@ def target_of(name: str, number: int) -> Target:
     logits = example.logits(encoded, scaling) * generator.uniform(-0.4, 1, (len(values), 1))
     logits = (logits + generator.normal(0, 0.1, logits.shape)).astype(np.float32)
     return Target(
-        kind, example, values, encoded, known, scaling | kind.calibrate(logits[known], encoded[known]), logits
+        kind, example, values, encoded, known, scaling | kind.calibrate(logits[known], encoded[known], scaling), logits
     )
 
 

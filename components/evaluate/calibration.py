@@ -1,4 +1,4 @@
-"""Do stated probabilities come true? Before and after the temperature; of numbers, whether their quantiles hold."""
+"""Do stated probabilities come true? Before and after calibration; of numbers, whether their quantiles hold."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from numpy.typing import NDArray
 
 from components.evaluate.figures import shown
 from components.evaluate.part import Evaluated, Part
@@ -21,13 +20,11 @@ from components.lib.class_metrics import Share, measured
 from components.lib.kinds import Chart
 from components.lib.kinds._classes import hundred
 from components.lib.kinds.base import Whose
-from components.lib.numbers import number, signed
+from components.lib.numbers import signed
 from components.lib.page import Section, paragraph, table
 from components.lib.resampling import calibration_bins, calibration_floor, ratio
 from components.lib.statistics import Bools, Estimate, Floats
 
-EDGE = 1e-7
-"""Float32 rounds probabilities that are nearer to 0 and 1: their logits are unknown."""
 WORTH_A_WARNING = 0.1
 """A calibration error that is larger beyond chance stands at the top of the report."""
 SHOWN = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
@@ -65,9 +62,9 @@ def _look(result: Result) -> tuple[Section, Chart | None, str]:
         return Section(title, (paragraph(NOTHING),)), None, ""
     output, encoded = result.output[result.known], result.encoded[result.known]
     if (stated := result.kind.stated(output, encoded)) is not None:
-        temperature = result.fitted.scaling.get("temperature", 1.0)
-        earlier = result.kind.stated(_before(result, output, temperature), encoded)
-        blocks, chart, warning = _of_probabilities(result, stated, earlier or stated, temperature)
+        before = result.kind.before_calibration(output, result.fitted.scaling)
+        earlier = result.kind.stated(before, encoded)
+        blocks, chart, warning = _of_probabilities(result, stated, earlier or stated)
     elif levels := result.kind.stated_levels(output, encoded, result.fitted.decision):
         blocks, chart = _of_quantiles(result, levels)
         warning = ""
@@ -76,24 +73,14 @@ def _look(result: Result) -> tuple[Section, Chart | None, str]:
     return Section(title, (*blocks, shown(chart, result.target))), chart, warning
 
 
-def _before(result: Result, output: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
-    """What the network would have served without the temperature, from what it serves (n, units)."""
-    probability = np.clip(np.asarray(output, np.float64), EDGE, 1 - EDGE)
-    if probability.shape[1] == 1:
-        positive, negative = probability**temperature, (1 - probability) ** temperature
-        return positive / (positive + negative)
-    raised = probability**temperature
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True), np.float64)
-
-
 def _of_probabilities(
-    result: Result, after: tuple[Floats, Bools], before: tuple[Floats, Bools], temperature: float
+    result: Result, after: tuple[Floats, Bools], before: tuple[Floats, Bools]
 ) -> tuple[list[Markup], Chart, str]:
     """Both tables, in words; the chart; and a warning where it is needed."""
     patients = result.patients_of(result.known)
     design = Design.of(after[1].astype(np.intp), patients)
     rows = {
-        f"Before (as the network was trained), temperature {number(temperature)} taken back": _stated(*before, design),
+        "Before (as the network was trained)": _stated(*before, design),
         "After (as it is served)": _stated(*after, design),
     }
     served = rows["After (as it is served)"]
@@ -102,7 +89,7 @@ def _of_probabilities(
     blocks = [paragraph(_words(served, few)), *map(paragraph, _in_groups(served, patients, came_true))]
     blocks += [
         _table(rows),
-        paragraph(_helped(after, before, temperature, design)),
+        paragraph(_helped(result, after, before, design)),
         _decomposed(rows),
         paragraph(GLOSS),
     ]
@@ -158,16 +145,19 @@ def _table(rows: Mapping[str, Stated]) -> Markup:
     return table(frame, "0 is best. In brackets: the 95% interval.")
 
 
-def _helped(after: tuple[Floats, Bools], before: tuple[Floats, Bools], temperature: float, design: Design) -> str:
-    """Whether the temperature made the Brier score better, paired by sample."""
-    if temperature == 1:
-        return "The temperature is 1: nothing was changed after training."
+def _helped(result: Result, after: tuple[Floats, Bools], before: tuple[Floats, Bools], design: Design) -> str:
+    """What calibration did, and whether it made the Brier score better, paired by sample."""
+    said = result.kind.scaling_text(result.fitted.scaling)
+    if not said:
+        return "Nothing was changed after training."
     gain = (after[0] - after[1]) ** 2 - (before[0] - before[1]) ** 2
     found = bootstrap({"gain": ratio(gain, np.ones(len(gain)))}, design)["gain"]
     ends = f"{signed(found.value)} ({signed(found.low)} to {signed(found.high)})"
     if found.low <= 0 <= found.high:
-        return f"The temperature changed the Brier score by {ends}: a gain or a loss can't be told from chance."
-    return f"The temperature changed the Brier score by {ends}: {'better' if found.value < 0 else 'worse'} than before."
+        verdict = "a gain or a loss can't be told from chance"
+    else:
+        verdict = f"{'better' if found.value < 0 else 'worse'} than before"
+    return f"Calibration, fitted on validation: {said}. It changed the Brier score by {ends}: {verdict}."
 
 
 def _decomposed(rows: Mapping[str, Stated]) -> Markup:

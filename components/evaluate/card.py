@@ -101,7 +101,7 @@ def _training(evaluated: Evaluated) -> list[str]:
     inputs = "; ".join(f"{name}, {kind.kind} of {_shape(kind.shape)}" for name, kind in info.inputs.items())
     several = f" The mean of {len(info.members)} nets." if info.members else ""
     fitted = [
-        f"{target}: {', '.join(filter(None, [*(f'{k} {v:.4g}' for k, v in each.scaling.items()), text]))}; "
+        f"{target}: {'; '.join(filter(None, [info.targets[target].scaling_text(each.scaling), text]))}; "
         f"score on validation {each.validation_score:.3f}"
         for target, each in info.fitted.items()
         for text in [info.targets[target].decision_text(each.decision)]

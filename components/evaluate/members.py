@@ -54,7 +54,7 @@ def _told_plainly(model: ModelInfo) -> Markup:
     text = f"The model's answer is the mean of {len(model.members)} nets. "
     text += (
         f"Train and validation were cut into {folds} folds; each net learnt from all folds but one. "
-        "Temperature and decision rest on what nets said of the fold they didn't learn from. "
+        "Calibration and decision rest on what nets said of the fold they didn't learn from. "
         if model.cross_validated
         else "They learnt from the same samples and differ in their seed alone. "
     )

@@ -69,7 +69,8 @@ def _look(result: Result, kind: Classes, evaluated: Evaluated) -> tuple[Section,
         blocks = _binary(answers, score, positive, result.fitted.decision, patients, prevalences)
         curves = {kind.spoken[1]: decision_curve(score, positive, patients)}
     else:
-        blocks = [*_one_against_rest(kind, columns.argmax(axis=1), label, patients), *counts.tables(answers)]
+        called = kind.called(result.output[result.known], result.fitted.decision)
+        blocks = [*_one_against_rest(kind, called, label, patients), *counts.tables(answers)]
         present = [k for k in range(len(kind.class_names)) if (label == k).any()]
         curves = {kind.class_names[k]: decision_curve(columns[:, k], label == k, patients) for k in present}
     chart = decision_curves(curves)
@@ -173,14 +174,14 @@ def _measured(points: Mapping[str, tuple[Bools, Bools]], design: Design) -> dict
 def _one_against_rest(
     kind: Classes, called: NDArray[np.intp], label: NDArray[np.intp], patients: NDArray[np.integer] | None
 ) -> list[Markup]:
-    """Every class against all others, at the most probable class."""
+    """Every class against all others, as called."""
     found = _measured(
         {name: (called == k, label == k) for k, name in enumerate(kind.class_names)}, Design.of(label, patients)
     )
     rows = [(name, *found[name]) for name in kind.class_names]
     frame = pd.DataFrame(rows, columns=["Class", "Sensitivity", "Specificity", "PPV", "NPV"])
     gloss = (
-        "Each class against all others; the most probable one is called. Sensitivity: of those labelled so, how many "
+        "Each class against all others, as the model calls them. Sensitivity: of those labelled so, how many "
         "are called so. Specificity: of the others, how many aren't. PPV and NPV, the predictive values: of those "
         "called so, how many are, and of those not called so, how many aren't; both hold for the shares of this test "
         "sample. In brackets: the 95% interval."

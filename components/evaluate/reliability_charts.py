@@ -20,9 +20,9 @@ NAMES = ("before", "after")
 
 
 def reliability(before: tuple[Floats, Bools], after: tuple[Floats, Bools]) -> Chart:
-    """Share that came true over stated probability in groups of equal size, before and after the temperature."""
+    """Share that came true over stated probability in groups of equal size, before and after calibration."""
     tables = {name: _points(*each) for name, each in zip(NAMES, (before, after), strict=True)}
-    labels = {"before": "before the temperature", "after": "after it, as served"}
+    labels = {"before": "before calibration", "after": "after it, as served"}
 
     def draw(figure: Canvas) -> None:
         axes = single_axes(figure, "Calibration", "Stated probability", "Share that came true")
@@ -37,7 +37,7 @@ def reliability(before: tuple[Floats, Bools], after: tuple[Floats, Bools]) -> Ch
 
     joined = pd.concat([table.assign(probabilities=name) for name, table in tables.items()], ignore_index=True)
     caption = "Groups of equal size. On the dotted line, what is said comes true: 70% means 70 of 100."
-    return Chart("calibration", "Calibration before and after the temperature", caption, joined, draw)
+    return Chart("calibration", "Calibration before and after it was fitted", caption, joined, draw)
 
 
 def quantiles(found: Mapping[float, Estimate]) -> Chart:

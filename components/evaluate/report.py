@@ -199,8 +199,8 @@ def _how_made(findings: Findings) -> Section:
     ]
     rows += training_facts(model)
     for result in results:
-        scaling = [f"{name} {value:.4g}" for name, value in result.fitted.scaling.items()]
-        told = ", ".join(filter(None, [*scaling, result.kind.decision_text(result.fitted.decision)]))
+        scaling = result.kind.scaling_text(result.fitted.scaling)
+        told = "; ".join(filter(None, [scaling, result.kind.decision_text(result.fitted.decision)]))
         rows.append((f"Fitted: {result.target}", told))
     rows += [("Model", evaluated.network.digest[:SHORT]), ("Dataset", f"{data.digest[:SHORT]} ({data.step})")]
     rows += [(f"Trained on: {name}", digest[:SHORT]) for name, digest in sorted(model.lineage.items())]

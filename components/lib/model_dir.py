@@ -1,6 +1,6 @@
 """The model directory: the only code that knows what it looks like.
 
-    model.onnx   float32, or int8 between first and last layer; named inputs and outputs; temperature, scale and
+    model.onnx   float32, or int8 between first and last layer; named inputs and outputs; calibration, scale and
                  class-activation maps inside the graph
     model.json   inputs, targets, classes, fitted figures, decisions, reference statistics, explain method; what is
                  known by position is a list
@@ -31,7 +31,7 @@ from pydantic import Field, ValidationError
 from components.lib.errors import ModelError
 from components.lib.kinds import INPUT_KINDS, TARGET_KINDS, AnyInput, AnyTarget, Array
 from components.lib.kinds.base import Explained
-from components.lib.model_format import of_format_2
+from components.lib.model_format import name_calibration, of_format_2
 from components.lib.outside import Outside
 from components.lib.positions import by_name, listed
 from components.lib.settings import Settings
@@ -55,7 +55,8 @@ class TargetFigures(Settings):
     """What was fitted for one target on validation."""
 
     scaling: dict[str, float]
-    """What the graph does to logits: {"temperature": 1.3}, or mean and deviation of a number."""
+    """What the graph does to logits: {"offset": -3.9, "slope": 1.1, "intercept": -0.2}, see `lib.calibration`; or mean
+    and deviation of a number."""
     decision: dict[str, float]
     """What is decided by, fitted on validation: {"threshold": 0.41}, or quantiles of the errors of a number."""
     validation_score: float
@@ -76,7 +77,7 @@ class MemberFigures(Settings):
     samples: int
     """How many it is judged on."""
     metrics: dict[str, dict[str, float]]
-    """Per target, its metrics on those whose target is known, at the model's temperature and decision."""
+    """Per target, its metrics on those whose target is known, at the model's calibration and decision."""
 
 
 class FullModel(Settings):
@@ -238,7 +239,7 @@ class Model:
             batch_size: samples at a time.
 
         Returns:
-            per target `<target>` (N, units), float32: probabilities after temperature (a binary target has one unit:
+            per target `<target>` (N, units), float32: calibrated probabilities (a binary target has one unit:
             its positive class), or a number in its own unit; and where the model explains itself `<target>_map`
             (N, h, w, units) or (N, t, units), the class-activation map in logits, or in that unit.
         """
@@ -329,6 +330,7 @@ def read_model_json(file: Path) -> ModelInfo:
         elif values.get("format") == FORMAT:
             values["inputs"] = by_name(values.get("inputs"), INPUT_KINDS)
             values["targets"] = by_name(values.get("targets"), TARGET_KINDS)
+        name_calibration(values)
         return ModelInfo.model_validate_json(json.dumps(values))
     except ValidationError as error:
         raise ModelError(str(file), expected=expected, found=error.errors()[0]["msg"], todo=TODO) from None

@@ -36,3 +36,11 @@ def of_format_2(values: dict[str, Any]) -> str:
         fitted[name]["rare"] = kind.pop("rare", 1)  # without categories it says nothing
     values["format"] = 3
     return ""
+
+
+def name_calibration(values: dict[str, Any]) -> None:
+    """Say `temperature` of the classes of an older model.json, in place: it had no other calibration, and no word for
+    it. Its scaling is read as it stands: no class weights were undone."""
+    for kind in values.get("targets", {}).values():
+        if kind.get("kind") in ("binary", "multiclass"):
+            kind.setdefault("calibration", "temperature")

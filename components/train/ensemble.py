@@ -6,7 +6,7 @@ judged out of its fold: Krogh & Vedelsby 1995, "Neural Network Ensembles, Cross 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from components.train.export import export
 from components.train.fit import logits
 from components.train.members import Trained
 from components.train.network import build_core, build_served, output_names
-from components.train.samples import Development, Fitted, Samples
+from components.train.samples import Development, Fitted, Samples, weight_offsets
 
 Logits = dict[str, NDArray[np.float32]]
 MOST_BYTES = 2**31 - 2**20
@@ -84,7 +84,8 @@ def make(trained: list[Trained], development: Development, file: Path) -> Made:
     spec, fitted = development.spec, development.all.fitted
     cores = plain_cores(trained, spec, fitted)
     judged = judge(cores, trained, development)
-    targets = fit_targets(judged, spec, fitted)
+    learnt = development.taught() if trained[0].member.student else development.all
+    targets = fit_targets(judged, spec, fitted, weight_offsets(learnt))
     return Made(file, trained, cores, judged, targets, export_mean(file, cores, judged, spec, targets))
 
 
@@ -129,13 +130,23 @@ def judge(cores: Sequence[keras.Model], trained: Sequence[Trained], development:
     return result
 
 
-def fit_targets(judged: ByFold, spec: TaskSpec, fitted: Fitted) -> dict[str, TargetFigures]:
-    """Scaling and decision of every target, from the mean logits; samples whose target is unknown don't count."""
+def fit_targets(
+    judged: ByFold, spec: TaskSpec, fitted: Fitted, offsets: Mapping[str, Mapping[str, float]]
+) -> dict[str, TargetFigures]:
+    """Scaling and decision of every target, from the mean logits; samples whose target is unknown don't count.
+
+    Args:
+        judged: what the nets say of samples that they didn't learn from.
+        spec: the task.
+        fitted: what was learnt from training samples before.
+        offsets: what undoes the class weights that the nets were trained with, from `weight_offsets`.
+    """
     figures = {}
     for name, kind in spec.targets.items():
         values = np.concatenate([each.mean[name][each.samples.known[name]] for each in judged.values()])
         truth = np.concatenate([each.samples.targets[name][each.samples.known[name]] for each in judged.values()])
-        scaling = fitted.targets[name] | kind.calibrate(values, truth)
+        scaling = {**fitted.targets[name], **offsets[name]}
+        scaling |= kind.calibrate(values, truth, scaling)
         answers = np.asarray(kind.activation(values, scaling))
         figures[name] = TargetFigures(
             scaling=scaling,

@@ -2,7 +2,7 @@
 
 Jacob et al. 2018, arXiv:1712.05877: weights by channel, activations by tensor, at the range that they take on some
 training samples. What comes before the first layer with weights stays float32, and so does the last one with all that
-follows it: head, temperature, activation and map.
+follows it: head, calibration, activation and map.
 """
 
 from __future__ import annotations

@@ -88,6 +88,8 @@ class Samples:
         encoded = {name: kind.encode(self.table[name]) for name, kind in spec.targets.items()}
         self.targets = {name: values for name, (values, _) in encoded.items()}
         self.known = {name: known for name, (_, known) in encoded.items()}
+        self.own = self._part_of < len(datasets[0].parts)
+        """Which samples are no copies (N,)."""
         self.fitted = fitted or self._fit(len(datasets[0].parts))
         scaling = self.fitted.targets
         self.loss_targets = {n: kind.to_loss(self.targets[n], scaling[n]) for n, kind in spec.targets.items()}
@@ -128,9 +130,8 @@ class Samples:
 
     def _fit(self, parts: int) -> Fitted:
         """Scales and categories of these samples; of those in the first parts alone, since copies would count twice."""
-        own = self._part_of < parts
         targets = {
-            name: kind.fit(self.targets[name][own & self.known[name]]) for name, kind in self.spec.targets.items()
+            name: kind.fit(self.targets[name][self.own & self.known[name]]) for name, kind in self.spec.targets.items()
         }
         inputs = {name: kind.fit(self._pieces(name, parts)) for name, kind in self.spec.inputs.items()}
         return Fitted(inputs, targets)
@@ -147,6 +148,15 @@ class Samples:
             plain = self.known[name].astype(np.float32)
             result[name] = balanced if self.spec.train.class_weights == "balanced" else plain
         return result
+
+
+def weight_offsets(learnt: Samples) -> dict[str, dict[str, float]]:
+    """By target, what undoes the class weights that a net was trained with on these samples."""
+    weights = learnt.weights()
+    return {
+        name: kind.weight_offsets(learnt.targets[name], weights[name], learnt.own)
+        for name, kind in learnt.spec.targets.items()
+    }
 
 
 class Development:

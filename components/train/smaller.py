@@ -1,7 +1,7 @@
 """Smaller models of the one that was trained: one net taught by several, 8-bit numbers, or both after each other.
 
 Each is judged against the full model on samples that neither learnt from, and served where it loses little enough. All
-that is fitted (temperature, decision, sets) is fitted anew to what the smaller one says.
+that is fitted (calibration, decision, sets) is fitted anew to what the smaller one says.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from components.train.fit import LARGEST_PIECE
 from components.train.members import Trained
 from components.train.network import build_judged, judged_names
 from components.train.quantise import MOST_SAMPLES, NotQuantisable, quantise
-from components.train.samples import Development, Samples
+from components.train.samples import Development, Samples, weight_offsets
 
 LATENCY = "latency.json"
 """Name in the scratch folder: milliseconds of one sample, by how a model was made, `full` among them."""
@@ -157,10 +157,11 @@ def _scores(made: Made, whose: set[str], spec: TaskSpec) -> dict[str, float]:
 def _quantised(full: Made, development: Development, file: Path) -> Made | str:
     """The same nets in int8, calibrated on their own answers; or why there are none.
 
-    What is served gives one answer, at a temperature; what it is fitted to are the logits of each fold's nets. So they
+    What is served gives one answer, calibrated; what it is fitted to are the logits of each fold's nets. So they
     are quantised as two graphs, whose bodies are the same nets with the same ranges.
     """
     spec, fitted, work = development.spec, development.all.fitted, file.parent
+    learnt = development.taught() if full.trained[0].member.student else development.all
     groups = [[core for core, net in zip(full.cores, full.trained, strict=True) if net.member.fold == fold]
               for fold in full.judged]  # fmt: skip
     example = next(iter(full.judged.values())).samples.inputs(slice(0, 16))
@@ -169,7 +170,7 @@ def _quantised(full: Made, development: Development, file: Path) -> Made | str:
         export(build_judged(groups, spec, fitted), judged_names(len(groups), spec), example, work / "float.onnx")
         quantise(work / "float.onnx", _calibration(development.all), logits)
         judged = _answers(logits, full.judged, spec)
-        targets = fit_targets(judged, spec, fitted)
+        targets = fit_targets(judged, spec, fitted, weight_offsets(learnt))
         names = export_mean(work / "float.onnx", full.cores, full.judged, spec, targets)
         quantise(work / "float.onnx", _calibration(development.all), file)
     except NotQuantisable as why:

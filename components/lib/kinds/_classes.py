@@ -89,6 +89,10 @@ class Classes(TargetKind, ABC):
         """Encoded targets as the position of the class (N,)."""
 
     @abstractmethod
+    def called(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> NDArray[np.intp]:
+        """Position of the class that is the answer (N,), of the network's output (N, units)."""
+
+    @abstractmethod
     def columns(self, output: NDArray[np.floating]) -> Floats:
         """The network's output as one column a class (N, K), float64."""
 
@@ -156,15 +160,16 @@ class Classes(TargetKind, ABC):
         weights = known.sum() / (max(np.count_nonzero(counts), 1) * np.maximum(counts, 1))
         return np.where(known, weights[labels], 0).astype(np.float32)
 
-    def calibrate(self, logits: NDArray[np.floating], encoded: Array) -> dict[str, float]:
-        """{"temperature": …} by negative log-likelihood: see `lib.calibration`."""
-        from components.lib.calibration import fit_temperature
+    def class_offsets(
+        self, encoded: Array, weights: NDArray[np.floating], own: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """What each class's logit lacks (K,), arguments as of `weight_offsets`: see `lib.calibration`."""
+        from components.lib.calibration import class_offsets
 
-        return {"temperature": fit_temperature(finite(logits), encoded)}
-
-    def map_activation(self, logits: Any, scaling: Mapping[str, float]) -> Any:
-        """Logits at the temperature."""
-        return logits / scaling.get("temperature", 1.0)
+        labels, known = self.labels(encoded), weights > 0
+        classes = len(self.class_names)
+        true = np.bincount(labels[own & known], minlength=classes)
+        return class_offsets(true, np.bincount(labels, weights, minlength=classes))
 
     def fit_sets(self, output: NDArray[np.floating], encoded: Array, coverage: float) -> dict[str, float]:
         """From which probability each class is in a prediction set: see `lib.conformal`; nothing at coverage 0."""

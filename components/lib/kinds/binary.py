@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from components.lib.bootstrap import Design
     from components.lib.statistics import Bools, Estimate
 
+BinaryMethod = Literal["platt", "isotonic", "temperature", "none"]
 METRICS = ("accuracy", "precision", "recall", "specificity", "f1", "auc", "average_precision", "brier", "ece")
 
 
@@ -43,6 +44,11 @@ class Binary(Classes):
     """What stands between the findings of a cell; only with `finding`."""
     others: tuple[Label, ...] = ()
     """The other findings that cells may name, with `finding`; anything else is an error then. Empty: anything."""
+
+    calibration: BinaryMethod = "platt"
+    """How probabilities are made to come true, after class weights are undone: by slope and intercept (`platt`), by a
+    rising line in pieces (`isotonic`, for validation with some hundred positives), by a `temperature`, or not
+    (`none`)."""
 
     train_settings: ClassVar[frozenset[str]] = Classes.train_settings | {"threshold"}
     takes_threshold: ClassVar[bool] = True
@@ -93,6 +99,9 @@ class Binary(Classes):
         positive = finite(output).reshape(-1)
         return np.stack([1 - positive, positive], axis=1)
 
+    def called(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> NDArray[np.intp]:
+        return np.asarray(finite(output).reshape(-1) >= decision["threshold"], np.intp)
+
     def loss(self, settings: Any) -> keras.losses.Loss:
         """Cross-entropy on logits (N, 1), or the focal loss (Lin et al. 2017, arXiv:1708.02002) at
         `settings.focal_gamma`; both with `settings.label_smoothing`.
@@ -105,11 +114,40 @@ class Binary(Classes):
             )
         return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing)
 
+    def weight_offsets(self, encoded: Array, weights: NDArray[np.floating], own: NDArray[np.bool_]) -> dict[str, float]:
+        """{"offset"}: the log odds of the positive class that class weights took away."""
+        negative, positive = self.class_offsets(encoded, weights, own)
+        return {"offset": float(positive - negative)}
+
+    def calibrate(self, logits: NDArray[np.floating], encoded: Array, scaling: Mapping[str, float]) -> dict[str, float]:
+        """What `calibration` asks for: see `lib.calibration`."""
+        from components.lib.calibration import fit_binary
+
+        return fit_binary(self.calibration, finite(logits), encoded, scaling.get("offset", 0.0))
+
     def activation(self, logits: Any, scaling: Mapping[str, float]) -> Any:
-        """Sigmoid of logits (N, …, 1) at the temperature."""
+        """Sigmoid of calibrated logits (N, …, 1)."""
         import keras
 
-        return keras.ops.sigmoid(logits / scaling.get("temperature", 1.0))
+        from components.lib.calibration import binary_logits
+
+        return keras.ops.sigmoid(binary_logits(logits, scaling, keras.ops))
+
+    def map_activation(self, logits: Any, scaling: Mapping[str, float]) -> Any:
+        """Logits times the slope of the calibration; its intercept belongs to no place."""
+        from components.lib.calibration import binary_slope
+
+        return logits * binary_slope(scaling)
+
+    def before_calibration(self, output: NDArray[np.floating], scaling: Mapping[str, float]) -> Floats:
+        from components.lib.calibration import binary_before
+
+        return binary_before(output, scaling)
+
+    def scaling_text(self, scaling: Mapping[str, float]) -> str:
+        from components.lib.calibration import binary_text
+
+        return binary_text(scaling)
 
     def fit_decision(self, output: NDArray[np.floating], encoded: Array, settings: Any) -> dict[str, float]:
         """{"threshold": …} by the method of `train.threshold`, what other methods would choose (see `lib.thresholds`),

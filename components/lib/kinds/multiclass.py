@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.lib import conformal
 from components.lib.kinds._classes import Classes, ClassName, Floats, finite, hundred, spoken
 from components.lib.kinds.base import Array, Chart, Whose
+from components.lib.settings import wrong
 
 if TYPE_CHECKING:
     import keras
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from components.lib.resampling import Statistic
     from components.lib.statistics import Estimate
 
+ClassesMethod = Literal["vector", "temperature", "none"]
 METRICS = ("accuracy", "precision", "recall", "specificity", "f1", "auc", "average_precision", "brier", "ece")
 SIGNS = {"<": "below ", "≤": "up to ", ">": "above ", "≥": "from ", "+": "plus"}
 """Signs that tell classes apart (<30, >30) and that MLflow refuses in the name of a metric."""
@@ -37,11 +39,24 @@ _MEANING = {
 
 
 class Multiclass(Classes):
-    """One of several classes; the most probable is the answer. Metrics are macro forms: every class counts alike."""
+    """One of several classes; one of them is the answer. Metrics are macro forms: every class counts alike."""
 
     kind: Literal["multiclass"]
     classes: Annotated[tuple[ClassName, ...], Field(min_length=2)]
     """Names of the classes, as the raw data spell them."""
+
+    calibration: ClassesMethod = "vector"
+    """How probabilities are made to come true, after class weights are undone: by a slope and an intercept of each
+    class (`vector`; fewer numbers where cross-validation on validation prefers them), by a `temperature`, or not
+    (`none`)."""
+
+    @field_validator("calibration", mode="before")
+    @classmethod
+    def _of_several_classes(cls, method: object) -> object:
+        if method in ("platt", "isotonic"):
+            expected = "vector, temperature or none: platt and isotonic are for two classes (kind: binary)"
+            raise wrong("calibration", expected, str(method))
+        return method
 
     @model_validator(mode="after")
     def _distinct_metrics(self) -> Multiclass:
@@ -81,27 +96,86 @@ class Multiclass(Classes):
             )
         return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing)
 
+    def weight_offsets(self, encoded: Array, weights: NDArray[np.floating], own: NDArray[np.bool_]) -> dict[str, float]:
+        """{"offset_0", …}: what class weights took from the logit of each class."""
+        return {f"offset_{k}": float(each) for k, each in enumerate(self.class_offsets(encoded, weights, own))}
+
+    def calibrate(self, logits: NDArray[np.floating], encoded: Array, scaling: Mapping[str, float]) -> dict[str, float]:
+        """What `calibration` asks for: see `lib.vector_scaling`."""
+        from components.lib.vector_scaling import fit_classes
+
+        return fit_classes(self.calibration, finite(logits), encoded, scaling)
+
     def activation(self, logits: Any, scaling: Mapping[str, float]) -> Any:
-        """Softmax of logits (N, …, K) at the temperature, over the last axis."""
+        """Softmax of calibrated logits (N, …, K) over the last axis."""
         import keras
 
-        return keras.ops.softmax(logits / scaling.get("temperature", 1.0), axis=-1)
+        from components.lib.vector_scaling import classes_logits
+
+        return keras.ops.softmax(classes_logits(logits, scaling, keras.ops), axis=-1)
+
+    def map_activation(self, logits: Any, scaling: Mapping[str, float]) -> Any:
+        """Logits times the slope of each class's calibration; its intercept belongs to no place."""
+        from components.lib.vector_scaling import slopes_of
+
+        return logits * slopes_of(scaling, len(self.classes))
+
+    def before_calibration(self, output: NDArray[np.floating], scaling: Mapping[str, float]) -> Floats:
+        from components.lib.vector_scaling import classes_before
+
+        return classes_before(output, scaling)
+
+    def scaling_text(self, scaling: Mapping[str, float]) -> str:
+        from components.lib.vector_scaling import classes_text
+
+        return classes_text(scaling)
 
     def fit_decision(self, output: NDArray[np.floating], encoded: Array, settings: Any) -> dict[str, float]:
-        """The prediction sets of `train.coverage` (see `lib.conformal`); the most probable class is the answer."""
-        return self.fit_sets(output, encoded, settings.coverage)
+        """The prediction sets of `train.coverage` (see `lib.conformal`); and with `train.class_weights: balanced` the
+        share of each class, "share_0" …, by which `evidence_for` weighs: of n samples and K classes (n_k + 1) / (n +
+        K), so that a class that validation lacks has one too.
+        """
+        counts = np.bincount(self.labels(encoded), minlength=self.units) + 1
+        shares = {f"share_{k}": float(each) for k, each in enumerate(counts / counts.sum())}
+        balanced = settings.class_weights == "balanced"
+        return (shares if balanced else {}) | self.fit_sets(output, encoded, settings.coverage)
+
+    def decision_problem(self, decision: Mapping[str, float]) -> str | None:
+        """A share that is none; likewise the prediction sets."""
+        shares = [f"share_{k}" for k in range(self.units)]
+        if "share_0" in decision and not all(decision.get(name, 0) > 0 for name in shares):
+            return "shares of other classes, or of 0"
+        return conformal.out_of_range(decision, shares) or super().decision_problem(decision)
+
+    def evidence_for(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> Floats:
+        """What the answer is the highest of (N, K), rows of sum 1.
+
+        The probability; or, where classes count alike however rare, the probability over the share of the class, which
+        is highest where the mean sensitivity over the classes is: Youden's index, of more than two classes.
+        """
+        columns = np.asarray(output, np.float64)
+        if "share_0" not in decision:
+            return columns
+        weighed = columns / [decision[f"share_{k}"] for k in range(self.units)]
+        return np.asarray(weighed / weighed.sum(axis=1, keepdims=True), np.float64)
+
+    def called(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> NDArray[np.intp]:
+        """Position of the class that is the answer (N,)."""
+        return np.asarray(self.evidence_for(output, decision).argmax(axis=1), np.intp)
 
     def decision_text(self, decision: Mapping[str, float]) -> str:
-        """What the prediction sets promise."""
-        return f"prediction sets for {decision['coverage']:.0%} of cases" if "set_0" in decision else ""
+        """How a class is called, and what the prediction sets promise."""
+        called = "called is the class most probable for its share" if "share_0" in decision else ""
+        sets = f"prediction sets for {decision['coverage']:.0%} of cases" if "set_0" in decision else ""
+        return "; ".join(filter(None, [called, sets]))
 
     def certainty(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> Floats:
-        """The probability of the answer."""
-        return np.asarray(np.asarray(output, np.float64).max(axis=1))
+        """How clearly the answer leads, 1 / K to 1."""
+        return np.asarray(self.evidence_for(output, decision).max(axis=1))
 
     def shown_unit(self, output: NDArray[np.floating]) -> tuple[int, str]:
-        """The class that was called."""
-        return int(output.argmax()), "for the class that was called"
+        """The most probable class."""
+        return int(output.argmax()), "for the most probable class"
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -124,7 +198,8 @@ class Multiclass(Classes):
         if not len(label):
             return {name: st.missing("no sample to count") for name in self.metric_names}
         design = Design.of(label, patients)
-        found = self._noted(self._measured(columns, label, design), label, design)
+        called = self.called(columns, decision)
+        found = self._noted(self._measured(columns, label, called, design), label, design)
         absent = [name for k, name in enumerate(self.spoken) if not (label == k).any()]
         explained = {name: self._explained(name, found[name], columns, absent) for name in METRICS}
         own = {_name(metric, each): (metric, each) for metric in ("recall", "f1") for each in self.classes}
@@ -138,16 +213,17 @@ class Multiclass(Classes):
         return (mean == 1).astype(np.float32), np.asarray((mean == 1).any(axis=1), np.bool_)
 
     def stated(self, output: NDArray[np.floating], encoded: Array) -> tuple[Floats, NDArray[np.bool_]]:
-        """The probability of the answer, and whether it is right."""
+        """The probability of the most probable class, and whether it is the true one."""
         columns = finite(output)
         return columns.max(axis=1), columns.argmax(axis=1) == self.labels(encoded)
 
-    def _measured(self, columns: Floats, label: NDArray[np.intp], design: Design) -> dict[str, Estimate]:
+    def _measured(
+        self, columns: Floats, label: NDArray[np.intp], called: NDArray[np.intp], design: Design
+    ) -> dict[str, Estimate]:
         from components.lib.calibration_interval import calibration_error
         from components.lib.class_metrics import Area, Share, measured
         from components.lib.statistics import missing
 
-        called = columns.argmax(axis=1)
         exact: dict[str, Share | Area] = {
             "accuracy": Share(called == label, np.ones(len(label), bool)), "auc": Area(columns, label),
         }  # fmt: skip
@@ -155,7 +231,7 @@ class Multiclass(Classes):
             exact[_name("recall", each)] = Share(called == k, label == k, f"no sample labelled {spoken(each)}")
         drawn = self._statistics(columns, label, called)
         found = measured(exact, drawn, design, shares=[name for name in drawn if name != "brier"])
-        found["ece"] = calibration_error(columns.max(axis=1), called == label, design)
+        found["ece"] = calibration_error(columns.max(axis=1), columns.argmax(axis=1) == label, design)
         if len(np.unique(label)) == 1:
             found["specificity"] = missing("only one class among the samples", len(label))
         absent = {_name("f1", each): missing(f"no sample labelled {spoken(each)}") for each in self.classes}
@@ -207,8 +283,8 @@ class Multiclass(Classes):
         elif name == "ece":
             floor = calibration_floor(columns.max(axis=1))
             meaning = (
-                f"The probability of the answer is off by {100 * estimate.value:.1f} points of 100 on average; "
-                f"a perfectly calibrated model shows {100 * floor:.1f} on so many samples."
+                f"The probability of the most probable class is off by {100 * estimate.value:.1f} points of 100 on "
+                f"average; a perfectly calibrated model shows {100 * floor:.1f} on so many samples."
             )
         else:
             meaning = _MEANING[name]
@@ -222,25 +298,25 @@ class Multiclass(Classes):
         from components.lib.kinds import _class_charts as draw
 
         columns, label = finite(output), self.labels(encoded)
-        called = columns.argmax(axis=1)
+        called, first = self.called(columns, decision), columns.argmax(axis=1)
         curves = {name: (columns[:, k], label == k) for k, name in enumerate(self.classes)}
         return [
             draw.roc(curves),
             draw.precision_recall(curves),
             draw.confusion(self.classes, label, called),
-            draw.reliability(columns.max(axis=1), called == label, "Probability of the answer", "Right"),
+            draw.reliability(columns.max(axis=1), first == label, "Probability of the most probable class", "Right"),
             draw.histogram(self.classes, label, columns[np.arange(len(label)), label], "Probability of the true class"),
         ]
 
     def answer(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> dict[str, Array]:
-        """The most probable class, its probability, one column `probability_<class>` for each; which classes can't be
+        """The class that is called, its probability, one column `probability_<class>` for each; which classes can't be
         ruled out, and whether the model abstains.
         """
         columns = np.asarray(output, np.float64)
-        called = columns.argmax(axis=1)
+        called = self.called(columns, decision)
         each = {f"probability_{name}": columns[:, k] for k, name in enumerate(self.classes)}
         return {
-            "probability": columns.max(axis=1),
+            "probability": columns[np.arange(len(columns)), called],
             "label": np.array(self.classes, object)[called],
             **each,
             **conformal.set_columns(columns, called, self.classes, decision),
@@ -259,7 +335,7 @@ class Multiclass(Classes):
     def answer_meanings(self) -> Mapping[str, str]:
         return {
             "probability": "calibrated probability of the label",
-            "label": "the most probable class",
+            "label": "the most probable class; with balanced class weights, the one most probable for its share",
             **{f"probability_{name}": f"calibrated probability of {spoken(name)}" for name in self.classes},
             **conformal.SET_MEANINGS,
         }

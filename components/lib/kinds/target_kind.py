@@ -94,9 +94,33 @@ class TargetKind(Settings, ABC):
         """Keras: the map of what each place adds to the logit (N, …, units), on the scale of the report."""
         return logits
 
-    def calibrate(self, logits: NDArray[np.floating], encoded: Array) -> dict[str, float]:
-        """Fitted on validation, and joined to the scaling that goes into the graph: a temperature."""
+    def weight_offsets(self, encoded: Array, weights: NDArray[np.floating], own: NDArray[np.bool_]) -> dict[str, float]:
+        """What undoes the class weights of training, from its samples; joined to the scaling before `calibrate`.
+
+        Args:
+            encoded: targets of what was learnt from (N, …), copies included.
+            weights: of each sample in the loss (N,), 0 where the target is unknown.
+            own: which of them are no copies (N,).
+        """
         return {}
+
+    def calibrate(self, logits: NDArray[np.floating], encoded: Array, scaling: Mapping[str, float]) -> dict[str, float]:
+        """Fitted on validation, and joined to the scaling that goes into the graph.
+
+        Args:
+            logits: (N, units), of known samples that the network didn't learn from.
+            encoded: their targets.
+            scaling: from `fit` and `weight_offsets`.
+        """
+        return {}
+
+    def before_calibration(self, output: NDArray[np.floating], scaling: Mapping[str, float]) -> NDArray[np.floating]:
+        """What the network states as it was trained (N, units), from what is served (N, units)."""
+        return output
+
+    def scaling_text(self, scaling: Mapping[str, float]) -> str:
+        """The scaling in words: what calibration did to what the network states."""
+        return ", ".join(f"{name} {value:.4g}" for name, value in scaling.items())
 
     @abstractmethod
     def fit_decision(self, output: NDArray[np.floating], encoded: Array, settings: Any) -> dict[str, float]:

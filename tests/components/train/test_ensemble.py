@@ -26,7 +26,7 @@ from components.train.ensemble import (
 )
 from components.train.members import Trained, members
 from components.train.network import build_core
-from components.train.samples import Development
+from components.train.samples import Development, weight_offsets
 
 pytestmark = pytest.mark.xdist_group("tensorflow")  # imported once, in one process
 FIGURES = {"finding": TargetFigures(scaling={"temperature": 2.0}, decision={"threshold": 0.5}, validation_score=0.9)}
@@ -85,7 +85,10 @@ def test_samples_whose_target_is_unknown_count_nowhere(tmp_path: Path) -> None:
         unknown = ~each.samples.known["finding"]
         spoilt[fold] = Judged(each.samples, [{"finding": np.where(unknown[:, None], np.float32(1e4), one["finding"])}
                                              for one in each.each])  # fmt: skip
-    fitted = [fit_targets(some, development.spec, development.all.fitted) for some in (found, spoilt)]
+    fitted = [
+        fit_targets(some, development.spec, development.all.fitted, weight_offsets(development.all))
+        for some in (found, spoilt)
+    ]
     assert fitted[0] == fitted[1]
     figures = [member_figures(nets, some, fitted[0], development.spec) for some in (found, spoilt)]
     assert figures[0] == figures[1]

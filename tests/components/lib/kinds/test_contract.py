@@ -271,7 +271,7 @@ def test_what_is_fitted_is_plain_numbers(target: Target) -> None:
     assert target.kind.train_settings <= {*Train.model_fields}
     for output, encoded in target.cases.values():
         decided = target.kind.fit_decision(output, encoded, Train()) if len(encoded) else {}
-        calibrated = target.kind.calibrate(target.logits[: len(encoded)], encoded)
+        calibrated = target.kind.calibrate(target.logits[: len(encoded)], encoded, target.scaling)
         for fitted in (target.kind.fit(encoded) if len(encoded) else {}, calibrated, decided):
             assert is_plain(fitted)
             assert {type(value) for value in fitted.values()} <= {float}
