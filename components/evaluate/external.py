@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,7 +28,7 @@ from components.evaluate.unknown import lines, served
 from components.evaluate.writing import verdict, write, write_json
 from components.lib.dataset import SPLITS, Dataset
 from components.lib.errors import DataError, ModelError
-from components.lib.kinds import Array
+from components.lib.kinds import AnyTarget, Array
 from components.lib.model_dir import Model
 from components.lib.output import output
 from components.lib.positions import apart, reordered
@@ -214,7 +215,8 @@ def _task_of(workspace: Path) -> Path:
 def _refuse_others(network: Model, name: str, dataset: Dataset, spec: TaskSpec) -> None:
     """Refuse data whose task has other inputs or targets than the model, or that were cleaned otherwise."""
     info = network.info
-    for what, own, theirs in (("inputs", info.inputs, spec.inputs), ("targets", info.targets, spec.targets)):
+    targets = (_uncalibrated(info.targets), _uncalibrated(spec.targets))
+    for what, own, theirs in (("inputs", info.inputs, spec.inputs), ("targets", *targets)):
         if others := apart(own, theirs):
             told = ", ".join(f"{what}.{each}" for each in others)
             again = "--force clean" if reordered(own, theirs) else "clean"
@@ -225,6 +227,14 @@ def _refuse_others(network: Model, name: str, dataset: Dataset, spec: TaskSpec) 
                 todo=f"write the {what} into that task file as the model has them, and clean again: dvc repro {again}",
             )
     dataset.require(info.inputs)
+
+
+def _uncalibrated(targets: Mapping[str, AnyTarget]) -> dict[str, AnyTarget]:
+    """Targets without how they are calibrated: that belongs to the model, and says nothing of data."""
+    return {
+        name: kind.model_copy(update={"calibration": "none"}) if "calibration" in type(kind).model_fields else kind
+        for name, kind in targets.items()
+    }
 
 
 def _samples(network: Model, dataset: Dataset, spec: TaskSpec, split: Which) -> tuple[pd.DataFrame, dict[str, Array]]:

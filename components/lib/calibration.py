@@ -201,7 +201,7 @@ def binary_text(scaling: Mapping[str, float]) -> str:
     texts: dict[BinaryMethod, Callable[[], str]] = {
         "platt": lambda: f"Platt: slope {number(scaling['slope'])}, intercept {number(scaling['intercept'])}",
         "isotonic": lambda: f"isotonic: {isotonic.count(scaling)} knots",
-        "temperature": lambda: f"temperature {number(scaling['temperature'])}",
+        "temperature": lambda: "" if scaling["temperature"] == 1 else f"temperature {number(scaling['temperature'])}",
         "none": lambda: "",
     }
     offset = scaling.get("offset", 0.0)

@@ -195,7 +195,7 @@ def classes_text(scaling: Mapping[str, float]) -> str:
     intercepts = [value for name, value in scaling.items() if name.startswith("intercept_")]
     if slopes:
         told.append(f"vector scaling: slopes {_range(slopes)}, intercepts {_range(intercepts)}")
-    elif "temperature" in scaling:
+    elif "temperature" in scaling and (scaling["temperature"] != 1 or intercepts):
         own = f", intercepts {_range(intercepts)}" if intercepts else ""
         told.append(f"temperature {number(scaling['temperature'])}{own}")
     offsets = [value for name, value in scaling.items() if name.startswith("offset_")]

@@ -1,4 +1,4 @@
-"""The look at calibration: before and after the temperature, in words, and of numbers their quantiles."""
+"""The look at calibration: before and after it was fitted, in words, and of numbers their quantiles."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def labels(seed: int, probability: np.ndarray) -> list[str]:
     return np.where(drawn, "pneumonia", "normal").tolist()
 
 
-def test_the_temperature_is_taken_back_without_the_network(tmp_path: Path) -> None:
+def test_calibration_is_taken_back_without_the_network(tmp_path: Path) -> None:
     probability = np.random.default_rng(0).uniform(0.02, 0.98, 400)
     truth = labels(1, probability)
     looked = part(evaluated(tmp_path, outputs=probability, truth=truth, temperature=2.5))
@@ -59,7 +59,7 @@ def test_right_probabilities_are_told_so_and_wrong_ones_stand_at_the_top(tmp_pat
     probability = np.random.default_rng(0).uniform(0.05, 0.95, 400)
     fine = part(evaluated(tmp_path / "fine", outputs=probability, truth=labels(1, probability)))
     assert fine.warnings == ()
-    assert "nothing was changed after training" in text(fine)
+    assert "Nothing was changed after training" in text(fine)
     wrong = part(evaluated(tmp_path / "wrong", outputs=probability, truth=labels(1, probability**5)))
     (warning,) = wrong.warnings
     assert warning.startswith("Finding: stated probabilities are off by ")

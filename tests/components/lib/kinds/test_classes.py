@@ -215,10 +215,13 @@ class TestBothKinds:
         assert all(len(column) == 60 for column in answer.values())
         assert answer["probability"].dtype == np.float64
 
-    def test_temperature_and_decision_are_fitted(self, kind: Kind, case: Case, decision: Decision) -> None:
+    def test_calibration_and_decision_are_fitted(self, kind: Kind, case: Case, decision: Decision) -> None:
         probability, encoded = case(0, 60)
         logits = np.log(np.clip(probability, 1e-3, 1))
-        assert 0.05 <= kind.calibrate(logits, encoded)["temperature"] <= 20
+        assert 0.05 <= kind.calibrate(logits, encoded, {})["slope" if kind.units == 1 else "temperature"] <= 20
+        plain = kind.model_copy(update={"calibration": "temperature"})
+        assert 0.05 <= plain.calibrate(logits, encoded, {})["temperature"] <= 20
+        assert kind.model_copy(update={"calibration": "none"}).calibrate(logits, encoded, {}) == {}
         fitted = kind.fit_decision(probability, encoded, Train())
         sets = {f"{figure}_{k}" for figure in ("set", "samples") for k in range(len(kind.classes))}
         assert set(fitted) >= {"coverage", *sets, *decision}
