@@ -81,6 +81,7 @@ def datasets(path: Path, spec: TaskSpec, shares: tuple[float, ...], seed: int) -
     names = [f"s{row:06d}" for row in range(len(rows))]
     split = np.repeat(list(ROWS), list(ROWS.values()))
     table = pd.DataFrame({"sample_id": names, "patient": names, "split": split, "sha256": names, "synthetic": True})
+    table = table.assign(**{f"rows_{figure}": 0.0 for figure in kind.quality_ranges})
     table["finding"] = pd.Series(np.array(target.class_names, object)[label], dtype="str")
     made = []
     for name, chosen in (("cleaned", np.full(len(table), True)), ("augmented", np.full(len(table), False))):

@@ -89,7 +89,7 @@ def test_several_classes_are_counted_each_against_the_rest(tmp_path: Path) -> No
     outputs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     given = evaluated(tmp_path, outputs=outputs, truth=[RHYTHM.classes[k] for k in label], kind=RHYTHM)
     (result,), told = given.results, ""
-    answers, called = Answers.of(result, RHYTHM), result.output.argmax(axis=1)
+    answers, called = Answers.of(result, RHYTHM), RHYTHM.called(result.output, result.fitted.decision)
     told = text(tables(answers))
     for k, name in enumerate(RHYTHM.classes):
         tp, fp = ((called == k) & (label == k)).sum(), ((called == k) & (label != k)).sum()
