@@ -2,11 +2,12 @@
 
     python -m benchmarks.calibration [DRAWS]      default 5 of each; exit status 1 when a goal is missed
 
-Each draw is another sample of one population: 10,000 rows to learn from, 10,000 of validation, 50,000 of test; eight
+Each draw is another sample of one population: 10,000 rows to learn from, 10,000 of validation, 30,000 of test; eight
 measurements tell, not in a straight line, of a finding of the stated prevalence, or of three classes. A small network
 is trained with balanced weights, calibrated and exported as any model is; ONNX Runtime answers. `before` is what a
 temperature alone makes of the same network. Goals: over the draws, mean observed / expected .9 to 1.1, mean slope .8 to
-1.2, no AUC lost. The last table is arithmetic on the logits alone: how far one validation set can be trusted.
+1.2 (of three classes, of the one furthest off), no AUC lost. In brackets: least and largest draw. The last table
+is arithmetic on logits alone: how far one validation set can be trusted.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from components.train.members import members, train_member
 from components.train.samples import Choice, Development, Samples
 from components.train.step import assemble
 
-ROWS = {"train": 10_000, "validation": 10_000, "test": 50_000}
+ROWS = {"train": 10_000, "validation": 10_000, "test": 30_000}
 PREVALENCES = (0.01, 0.02, 0.1, 0.5)
 SHARES = (0.9, 0.08, 0.02)
 COLUMNS = tuple(f"x{k}" for k in range(8))
@@ -118,17 +119,20 @@ def draw(shares: tuple[float, ...], seed: int) -> dict[str, float]:
 
 
 def measured(said: Floats, encoded: NDArray[np.floating]) -> dict[str, float]:
-    """Observed over expected and slope, of several classes of the one that is furthest off; AUC; Brier score over that
-    of always stating the share."""
-    truth = np.asarray(encoded, np.float64)
-    ratios = truth.mean(axis=0) / said.mean(axis=0)
-    slopes = [slope(said[:, k], truth[:, k] > 0) for k in range(said.shape[1])]
-    areas = [roc_auc_score(truth[:, k], said[:, k]) for k in range(said.shape[1])]
-    worst_ratio = ratios[np.abs(np.log(ratios)).argmax()]
-    worst_slope = min(slopes, key=lambda each: -abs(each - 1))
+    """Observed over expected and slope of each class (of two, the finding); AUC; Brier score over that of always
+    stating the share."""
+    truth, units = np.asarray(encoded, np.float64), range(said.shape[1])
+    ratios = {f"ratio{k}": float(truth[:, k].mean() / said[:, k].mean()) for k in units}
+    slopes = {f"slope{k}": slope(said[:, k], truth[:, k] > 0) for k in units}
+    area = float(np.mean([roc_auc_score(truth[:, k], said[:, k]) for k in units]))
     always = ((truth - truth.mean(axis=0)) ** 2).mean()
-    return {"ratio": float(worst_ratio), "slope": worst_slope, "auc": float(np.mean(areas)),
-            "brier": float(((said - truth) ** 2).mean() / always)}  # fmt: skip
+    return {**ratios, **slopes, "auc": area, "brier": float(((said - truth) ** 2).mean() / always)}
+
+
+def furthest(found: pd.DataFrame, name: str) -> pd.Series:
+    """Of the columns of a figure, one a class, the one whose mean is furthest from 1."""
+    columns = found.filter(regex=f"^{name}[0-9]+$")
+    return columns[columns.mean().sub(1).abs().idxmax()]
 
 
 def slope(said: Floats, positive: NDArray[np.bool_]) -> float:
@@ -171,14 +175,15 @@ def main() -> None:
     missed = []
     for shares in (*((1 - each, each) for each in PREVALENCES), SHARES):
         found = pd.DataFrame([draw(shares, seed) for seed in range(draws)])
-        mean, low, high = found.mean(), found.min(), found.max()
         name = f"{shares[1]:.0%}" if len(shares) == 2 else " / ".join(f"{each:.0%}" for each in shares)
-        cells = [f"{mean[key]:.3f} ({low[key]:.2f}-{high[key]:.2f})" for key in ("ratio", "slope")]
-        cells += [f"{mean['auc']:.4f}", f"{mean['brier']:.3f}"]
-        cells += [f"{mean[f'before_{key}']:.3f}" for key in ("ratio", "slope")] + [f"{mean['before_auc']:.4f}"]
+        ratio, steep = furthest(found, "ratio"), furthest(found, "slope")
+        cells = [f"{each.mean():.3f} ({each.min():.2f}-{each.max():.2f})" for each in (ratio, steep)]
+        cells += [f"{found['auc'].mean():.4f}", f"{found['brier'].mean():.3f}"]
+        cells += [f"{furthest(found, f'before_{key}').mean():.3f}" for key in ("ratio", "slope")]
+        cells += [f"{found['before_auc'].mean():.4f}"]
         print("  ".join(f"{each:>20}" for each in (name, *cells)), flush=True)
-        good = OBSERVED[0] <= mean["ratio"] <= OBSERVED[1] and SLOPE[0] <= mean["slope"] <= SLOPE[1]
-        if not (good and mean["auc"] >= mean["before_auc"] - AUC_LOST):
+        good = OBSERVED[0] <= ratio.mean() <= OBSERVED[1] and SLOPE[0] <= steep.mean() <= SLOPE[1]
+        if not (good and found["auc"].mean() >= found["before_auc"].mean() - AUC_LOST):
             missed.append(name)
     few_events()
     verdict = f"missed at {', '.join(missed)}" if missed else "reached everywhere"
