@@ -15,6 +15,7 @@ from components.lib.gate_names import BY_PATIENT, WITHOUT, WORST
 from components.lib.kinds import Array, Chart, TargetKind
 from components.lib.model_dir import Model, TargetFigures
 from components.lib.numbers import number
+from components.lib.patient_answers import numbered
 from components.lib.statistics import Estimate
 
 NAMED_AT_MOST = 5
@@ -96,10 +97,7 @@ def patients(samples: pd.DataFrame) -> NDArray[np.intp] | None:
 
     None where nobody has several samples, and where no patient is known.
     """
-    numbers = pd.factorize(samples["patient"])[0] if "patient" in samples else np.full(len(samples), -1)
-    unknown = numbers < 0
-    numbers[unknown] = numbers.max(initial=-1) + 1 + np.arange(int(unknown.sum()))
-    return numbers.astype(np.intp) if len(np.unique(numbers)) < len(numbers) else None
+    return numbered(samples["patient"] if "patient" in samples else None, len(samples))
 
 
 def _refuse_not_finite(target: str, output: NDArray[np.float32], sample_ids: pd.Series) -> None:

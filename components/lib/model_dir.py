@@ -33,6 +33,7 @@ from components.lib.kinds import INPUT_KINDS, TARGET_KINDS, AnyInput, AnyTarget,
 from components.lib.kinds.base import Explained
 from components.lib.model_format import name_calibration, of_format_2
 from components.lib.outside import Outside
+from components.lib.patient_figures import PatientFigures
 from components.lib.positions import by_name, listed
 from components.lib.settings import Settings
 
@@ -62,6 +63,9 @@ class TargetFigures(Settings):
     validation_score: float
     """Score (for classes: AUC; for a number: R²) of the chosen epoch on validation; of several nets that of their mean
     on validation; with folds that of the out-of-fold answers."""
+    patients: PatientFigures | None = None
+    """What is decided by where a patient has several samples. A served answer is that to a sample: this is for the
+    report. Null: of kinds that join the answers as they are, and where nobody in validation has several samples."""
 
 
 class MemberFigures(Settings):
@@ -185,7 +189,10 @@ class ModelInfo(Settings):
     @property
     def assumed(self) -> tuple[str, ...]:
         """What training chose because the task file says nothing of it, a sentence each."""
-        told = {name: kind.assumed(self.fitted[name].decision) for name, kind in self.targets.items()}
+        told = {
+            name: kind.assumed(self.fitted[name].decision, patients_repeat=self.fitted[name].patients is not None)
+            for name, kind in self.targets.items()
+        }
         return tuple(f"{name}: {sentence}" for name, sentences in told.items() for sentence in sentences)
 
     @property
@@ -222,7 +229,9 @@ class Model:
     def _require_decisions(self, file: Path) -> None:
         """Refuse figures that nothing can be decided by, before any sample is looked at."""
         for name, kind in self.info.targets.items():
-            if name in self.info.fitted and (found := kind.decision_problem(self.info.fitted[name].decision)):
+            fitted = self.info.fitted.get(name)
+            decisions = [fitted.decision, *([fitted.patients.decision] if fitted.patients else [])] if fitted else []
+            for found in filter(None, map(kind.decision_problem, decisions)):
                 where, expected = f"{file}, fitted.{name}.decision", "the figures that training fits, in their range"
                 raise ModelError(where, expected=expected, found=found, todo=TODO)
 

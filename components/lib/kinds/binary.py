@@ -16,6 +16,7 @@ from components.lib.errors import nearest
 from components.lib.kinds._classes import Classes, ClassName, Floats, Label, finite, hundred, percentage, written
 from components.lib.kinds._labels import findings_of_each
 from components.lib.kinds.base import Array, Chart, Whose
+from components.lib.patient_figures import DEFAULT, WORDS, PatientFigures, Rule
 from components.lib.settings import wrong
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ class Binary(Classes):
     """How probabilities are made to come true, after class weights are undone: by slope and intercept (`platt`), by a
     rising line in pieces (`isotonic`, for validation with some hundred positives), by a `temperature`, or not
     (`none`)."""
+    by_patient: Rule | None = None
+    """How the answers to the samples of a patient become one, for the figures by patient: the highest (`max`), the
+    `mean`, or the chance that any has it, were they independent (`noisy_or`). Null: `max`, shown as assumed where
+    patients have several samples. A served answer is that to a sample."""
 
     train_settings: ClassVar[frozenset[str]] = Classes.train_settings | {"threshold"}
     takes_threshold: ClassVar[bool] = True
@@ -179,16 +184,21 @@ class Binary(Classes):
             where = f"below {written(high)}" if low <= 0 else where
         return f"{threshold}, abstains {where}"
 
-    def assumed(self, decision: Mapping[str, float]) -> tuple[str, ...]:
-        """That the threshold was chosen for a sensitivity that nobody stated."""
-        if "assumed_sensitivity" not in decision:
-            return ()
-        yes, share, here = self.spoken[1], decision["assumed_sensitivity"], percentage(decision["prevalence"])
-        return (
-            f"the threshold was set to find {share:.0%} of {yes} on validation, where {here} are {yes} "
-            f"and `train.threshold` names no method: state the sensitivity, or `method: cost` with what a "
-            "miss costs",
-        )
+    def assumed(self, decision: Mapping[str, float], *, patients_repeat: bool) -> tuple[str, ...]:
+        """That the threshold was chosen for a sensitivity that nobody stated; and by which rule patients are judged."""
+        yes, told = self.spoken[1], []
+        if "assumed_sensitivity" in decision:
+            share, here = decision["assumed_sensitivity"], percentage(decision["prevalence"])
+            told.append(
+                f"the threshold was set to find {share:.0%} of {yes} on validation, where {here} are {yes} and "
+                "`train.threshold` names no method: state the sensitivity, or `method: cost` with what a miss costs"
+            )
+        if patients_repeat and self.by_patient is None:
+            told.append(
+                f"where a patient has several samples, the answer is {WORDS[DEFAULT]}: `by_patient: max`, `mean` or "
+                "`noisy_or` in the target says how it should be"
+            )
+        return tuple(told)
 
     def certainty(self, output: NDArray[np.floating], decision: Mapping[str, float]) -> Floats:
         """Distance from the threshold, in logits."""
@@ -228,6 +238,46 @@ class Binary(Classes):
         """Positive where any sample is."""
         mean, has_one = super().of_patients(encoded, patients)
         return (mean > 0).astype(np.float32), has_one
+
+    def fit_patients(
+        self, output: NDArray[np.floating], encoded: Array, patients: NDArray[np.intp], settings: Any
+    ) -> PatientFigures | None:
+        """Calibration and threshold of the patients' answers; None where nobody has several samples, or where all
+        patients are of one class.
+        """
+        from components.lib.patient_answers import calibrated, fit_calibration, joined
+        from components.lib.thresholds import fit_thresholds
+
+        truth, _ = self.of_patients(encoded, patients)
+        positive, rule = self.labels(truth) == 1, self.by_patient or DEFAULT
+        if len(truth) == len(encoded) or positive.all() or not positive.any():
+            return None
+        answers = joined(rule, finite(output).reshape(-1), patients)
+        scaling = fit_calibration(self.calibration, answers, positive)
+        decision = fit_thresholds(calibrated(answers, scaling), positive, settings.threshold)
+        return PatientFigures(rule=rule, scaling=scaling, decision=decision, patients=len(positive))
+
+    def patient_output(
+        self, output: NDArray[np.floating], patients: NDArray[np.intp], figures: PatientFigures | None
+    ) -> Floats:
+        """By the rule of the target, calibrated by what was fitted on patients."""
+        from components.lib.patient_answers import calibrated, joined
+
+        rule = figures.rule if figures else self.by_patient or DEFAULT
+        answers = joined(rule, finite(output).reshape(-1), patients)
+        return calibrated(answers, figures.scaling if figures else {})[:, None]
+
+    def patient_text(self, figures: PatientFigures | None) -> str:
+        rule = WORDS[figures.rule if figures else self.by_patient or DEFAULT]
+        if figures is None:
+            return (
+                f"A patient's answer is {rule}. Threshold and calibration are those of single samples, which don't fit "
+                "it: in validation nobody has several samples, or all patients are of one class."
+            )
+        return (
+            f"A patient's answer is {rule}, with a calibration and a threshold of its own "
+            f"({written(figures.decision['threshold'])}), fitted on {figures.patients:,} patients of validation."
+        )
 
     came_true: ClassVar[str] = "positive"
 

@@ -20,6 +20,7 @@ from components.lib.settings import Settings
 if TYPE_CHECKING:
     import keras
 
+    from components.lib.patient_figures import PatientFigures
     from components.lib.statistics import Estimate
 
 
@@ -140,8 +141,13 @@ class TargetKind(Settings, ABC):
     def decision_text(self, decision: Mapping[str, float]) -> str:
         """The decision figures in words ("threshold 0.41"); empty when there is none."""
 
-    def assumed(self, decision: Mapping[str, float]) -> tuple[str, ...]:
-        """Sentences about what training chose for the decision because the task file says nothing of it."""
+    def assumed(self, decision: Mapping[str, float], *, patients_repeat: bool) -> tuple[str, ...]:
+        """Sentences about what training chose for the decision because the task file says nothing of it.
+
+        Args:
+            decision: what `fit_decision` gave.
+            patients_repeat: whether a decision by patient was fitted, too.
+        """
         return ()
 
     @abstractmethod
@@ -178,6 +184,38 @@ class TargetKind(Settings, ABC):
 
     patient_rule: ClassVar[str] = "a patient's truth is the mean of what is known of the samples"
     """What `of_patients` does, in words."""
+
+    def fit_patients(
+        self, output: NDArray[np.floating], encoded: Array, patients: NDArray[np.intp], settings: Any
+    ) -> PatientFigures | None:
+        """What is decided by where a patient has several samples, from validation; None: nothing of its own.
+
+        Args:
+            output: what is served (N, units).
+            encoded: known targets (N, …).
+            patients: 0 … P-1 (N,), each at least once.
+            settings: those of `train:`.
+        """
+        return None
+
+    def patient_output(
+        self, output: NDArray[np.floating], patients: NDArray[np.intp], figures: PatientFigures | None
+    ) -> NDArray[np.float64]:
+        """The answer to each patient (P, units) from those to the samples: here the mean.
+
+        Args:
+            output: what is served (N, units).
+            patients: 0 … P-1 (N,), each at least once.
+            figures: what `fit_patients` gave.
+        """
+        values = np.asarray(output, np.float64)
+        sums = np.zeros((int(patients.max(initial=-1)) + 1, *values.shape[1:]))
+        np.add.at(sums, patients, values)
+        return np.asarray(sums / np.bincount(patients).reshape(-1, *[1] * (sums.ndim - 1)), np.float64)
+
+    def patient_text(self, figures: PatientFigures | None) -> str:
+        """What `patient_output` does, in a sentence."""
+        return "A patient's answer is the mean of the answers to the samples."
 
     came_true: ClassVar[str] = "right"
     """What it means that a stated probability came true: "of 100 samples, 80 are right"."""
