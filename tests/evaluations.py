@@ -27,6 +27,7 @@ from components.lib.kinds.multiclass import Multiclass
 from components.lib.kinds.regression import Regression
 from components.lib.kinds.table import Row, Table
 from components.lib.model_dir import Model, ModelInfo, TargetFigures, write_model_json
+from components.lib.patient_answers import numbered
 from components.lib.spec import TaskSpec
 from components.lib.train_settings import Train
 
@@ -78,7 +79,14 @@ def evaluated(
     scaling = {"temperature": temperature} if kind.class_names else {"mean": 0.0, "deviation": 1.0}
     rows = known if known.any() else np.full(len(known), True)  # a model has a decision, whatever test knows
     fitted = kind.fit_decision(served[rows], encoded[rows], Train())
-    figures = TargetFigures(scaling=scaling, decision={**fitted, **(decision or {})}, validation_score=0.5)
+    whose = numbered(table["patient"][rows], int(rows.sum()))
+    by_patient = None
+    if whose is not None:
+        positions = np.unique(whose, return_inverse=True)[1]
+        by_patient = kind.fit_patients(served[rows], encoded[rows], positions, Train())
+    figures = TargetFigures(
+        scaling=scaling, decision={**fitted, **(decision or {})}, validation_score=0.5, patients=by_patient
+    )
     graph = _write_graph(folder / "model", kind, scale / temperature)
     info = ModelInfo(
         task="looked_at", architecture="linear", inputs={"rows": layout}, targets={TARGET: kind},

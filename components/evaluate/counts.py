@@ -29,6 +29,7 @@ from components.lib.statistics import Bools, Estimate
 
 MOST_CLASSES = 10
 """Classes up to which a table of every class against every other can be read."""
+CAPTION = "Counts at the model's own threshold: true and false positives, false and true negatives."
 AS_CALLED, WITHOUT, AGAINST = (
     "Every sample as it is called",
     "Indeterminate results left out",
@@ -84,9 +85,14 @@ class Answers:
         return {how: (found[f"{how} 0"], found[f"{how} 1"]) for how in (AS_CALLED, WITHOUT, AGAINST)}
 
 
-def tables(answers: Answers) -> list[Markup]:
-    """The tables of a target: of two classes two by two, and with a third row; of more each against the rest."""
-    return _of_two(answers) if len(answers.kind.class_names) == 2 else _of_several(answers)
+def tables(answers: Answers, caption: str = CAPTION) -> list[Markup]:
+    """The tables of a target: of two classes two by two, and with a third row; of more each against the rest.
+
+    Args:
+        answers: what was called.
+        caption: of the first table of two classes.
+    """
+    return _of_two(answers, caption) if len(answers.kind.class_names) == 2 else _of_several(answers)
 
 
 def in_words(answers: Answers) -> list[str]:
@@ -113,14 +119,13 @@ def in_words(answers: Answers) -> list[str]:
     return [*told, f"{start} {'; '.join(parts)[:1].upper()}{'; '.join(parts)[1:]}."]
 
 
-def _of_two(answers: Answers) -> list[Markup]:
+def _of_two(answers: Answers, caption: str) -> list[Markup]:
     no, yes = answers.kind.spoken
     tp, fp, fn, tn = answers.crossed(1)
     rows = {
         f"Called {yes}": (f"TP {tp:,}", f"FP {fp:,}", tp + fp),
         f"Called {no}": (f"FN {fn:,}", f"TN {tn:,}", fn + tn),
     }
-    caption = "Counts at the model's own threshold: true and false positives, false and true negatives."
     blocks = [table(_crossed(rows, (tp + fn, fp + tn), answers), caption)]
     if not answers.open.any():
         return blocks

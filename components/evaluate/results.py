@@ -97,7 +97,7 @@ def patients(samples: pd.DataFrame) -> NDArray[np.intp] | None:
 
     None where nobody has several samples, and where no patient is known.
     """
-    return numbered(samples["patient"] if "patient" in samples else None, len(samples))
+    return numbered(samples.get("patient"), len(samples))
 
 
 def _refuse_not_finite(target: str, output: NDArray[np.float32], sample_ids: pd.Series) -> None:

@@ -190,7 +190,7 @@ class ModelInfo(Settings):
     def assumed(self) -> tuple[str, ...]:
         """What training chose because the task file says nothing of it, a sentence each."""
         told = {
-            name: kind.assumed(self.fitted[name].decision, patients_repeat=self.fitted[name].patients is not None)
+            name: kind.assumed(self.fitted[name].decision, self.fitted[name].patients)
             for name, kind in self.targets.items()
         }
         return tuple(f"{name}: {sentence}" for name, sentences in told.items() for sentence in sentences)

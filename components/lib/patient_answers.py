@@ -13,6 +13,7 @@ bag as that of the bag: Dietterich, Lathrop & Lozano-Pérez 1997, doi:10.1016/S0
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,11 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from components.lib.calibration import EDGE, BinaryMethod, binary_logits, fit_binary
-from components.lib.patient_figures import Rule
+from components.lib.patient_figures import PatientFigures, Rule
+from components.lib.thresholds import fit_thresholds
+
+if TYPE_CHECKING:
+    from components.lib.train_settings import Threshold
 
 Floats = NDArray[np.float64]
 
@@ -61,19 +66,37 @@ def joined(rule: Rule, probability: NDArray[np.floating], patients: NDArray[np.i
     return np.asarray(-np.expm1(left))
 
 
-def fit_calibration(method: BinaryMethod, answers: Floats, positive: NDArray[np.bool_]) -> dict[str, float]:
-    """What `calibrated` needs.
+def fit(
+    rule: Rule,
+    method: BinaryMethod,
+    probability: NDArray[np.floating],
+    positive: NDArray[np.bool_],
+    patients: NDArray[np.intp],
+    threshold: Threshold,
+) -> PatientFigures | None:
+    """Calibration and threshold of patients' answers, from samples that the network didn't learn from.
 
     Args:
+        rule: how answers become one.
         method: the setting `calibration` of the target.
-        answers: from `joined`, of patients that the network didn't learn from (P,).
-        positive: whether any of their samples has the finding (P,).
+        probability: of the finding, of each sample (N,), 0..1.
+        positive: whether any sample of a patient has it (P,).
+        patients: 0 … P-1 (N,), each at least once.
+        threshold: how it is chosen.
+
+    Returns:
+        None where nobody has several samples, or where all patients are of one class.
     """
-    return fit_binary(method, _logits(answers), positive[:, None].astype(np.float64), 0.0)
+    if len(positive) == len(probability) or positive.all() or not positive.any():
+        return None
+    answers = joined(rule, probability, patients)
+    scaling = fit_binary(method, _logits(answers), positive[:, None].astype(np.float64), 0.0)
+    decision = fit_thresholds(calibrated(answers, scaling), positive, threshold)
+    return PatientFigures(rule=rule, scaling=scaling, decision=decision, patients=len(positive))
 
 
 def calibrated(answers: Floats, scaling: Mapping[str, float]) -> Floats:
-    """Probabilities of patients (P,), calibrated by what `fit_calibration` gave; without it as they are."""
+    """Probabilities of patients (P,), calibrated by what `fit` gave; without it as they are."""
     if not scaling:
         return answers
     return np.asarray(expit(binary_logits(_logits(answers), scaling)).reshape(-1), np.float64)

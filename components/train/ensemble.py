@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from components.lib.errors import ModelError
 from components.lib.kinds import Array
 from components.lib.model_dir import MemberFigures, TargetFigures
+from components.lib.patient_answers import numbered
 from components.lib.spec import TaskSpec
 from components.train.export import export
 from components.train.fit import logits
@@ -133,7 +134,8 @@ def judge(cores: Sequence[keras.Model], trained: Sequence[Trained], development:
 def fit_targets(
     judged: ByFold, spec: TaskSpec, fitted: Fitted, offsets: Mapping[str, Mapping[str, float]]
 ) -> dict[str, TargetFigures]:
-    """Scaling and decision of every target, from the mean logits; samples whose target is unknown don't count.
+    """Scaling and decision of every target, by sample and by patient, from the mean logits; samples whose target is
+    unknown don't count.
 
     Args:
         judged: what the nets say of samples that they didn't learn from.
@@ -147,13 +149,22 @@ def fit_targets(
         truth = np.concatenate([each.samples.targets[name][each.samples.known[name]] for each in judged.values()])
         scaling = {**fitted.targets[name], **offsets[name]}
         scaling |= kind.calibrate(values, truth, scaling)
-        answers = np.asarray(kind.activation(values, scaling))
+        answers, whose = np.asarray(kind.activation(values, scaling)), _patients(judged, name)
         figures[name] = TargetFigures(
             scaling=scaling,
             decision=kind.fit_decision(answers, truth, spec.train),
             validation_score=kind.score(answers, truth),
+            patients=None if whose is None else kind.fit_patients(answers, truth, whose, spec.train),
         )
     return figures
+
+
+def _patients(judged: ByFold, target: str) -> NDArray[np.intp] | None:
+    """Patients 0 … P-1 of the judged samples whose target is known (N,); None where nobody has several."""
+    tables = [each.samples.table[each.samples.known[target]] for each in judged.values()]
+    whose = pd.concat([table["patient"] for table in tables], ignore_index=True)
+    found = numbered(whose, len(whose))
+    return None if found is None else np.unique(found, return_inverse=True)[1].astype(np.intp)
 
 
 def member_figures(

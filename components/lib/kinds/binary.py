@@ -184,16 +184,18 @@ class Binary(Classes):
             where = f"below {written(high)}" if low <= 0 else where
         return f"{threshold}, abstains {where}"
 
-    def assumed(self, decision: Mapping[str, float], *, patients_repeat: bool) -> tuple[str, ...]:
-        """That the threshold was chosen for a sensitivity that nobody stated; and by which rule patients are judged."""
+    def assumed(self, decision: Mapping[str, float], patients: PatientFigures | None) -> tuple[str, ...]:
+        """That a threshold was chosen for a sensitivity that nobody stated; and by which rule patients are judged."""
         yes, told = self.spoken[1], []
-        if "assumed_sensitivity" in decision:
-            share, here = decision["assumed_sensitivity"], percentage(decision["prevalence"])
-            told.append(
-                f"the threshold was set to find {share:.0%} of {yes} on validation, where {here} are {yes} and "
-                "`train.threshold` names no method: state the sensitivity, or `method: cost` with what a miss costs"
-            )
-        if patients_repeat and self.by_patient is None:
+        by_patient = patients.decision if patients else {}
+        for what, chosen in (("threshold", decision), ("threshold of patients", by_patient)):
+            if "assumed_sensitivity" in chosen:
+                share, here = chosen["assumed_sensitivity"], percentage(chosen["prevalence"])
+                told.append(
+                    f"the {what} was set to find {share:.0%} of {yes} on validation, where {here} are {yes} and "
+                    "`train.threshold` names no method: state the sensitivity, or `method: cost` with what a miss costs"
+                )
+        if patients is not None and self.by_patient is None:
             told.append(
                 f"where a patient has several samples, the answer is {WORDS[DEFAULT]}: `by_patient: max`, `mean` or "
                 "`noisy_or` in the target says how it should be"
@@ -245,17 +247,11 @@ class Binary(Classes):
         """Calibration and threshold of the patients' answers; None where nobody has several samples, or where all
         patients are of one class.
         """
-        from components.lib.patient_answers import calibrated, fit_calibration, joined
-        from components.lib.thresholds import fit_thresholds
+        from components.lib.patient_answers import fit
 
-        truth, _ = self.of_patients(encoded, patients)
-        positive, rule = self.labels(truth) == 1, self.by_patient or DEFAULT
-        if len(truth) == len(encoded) or positive.all() or not positive.any():
-            return None
-        answers = joined(rule, finite(output).reshape(-1), patients)
-        scaling = fit_calibration(self.calibration, answers, positive)
-        decision = fit_thresholds(calibrated(answers, scaling), positive, settings.threshold)
-        return PatientFigures(rule=rule, scaling=scaling, decision=decision, patients=len(positive))
+        positive = self.labels(self.of_patients(encoded, patients)[0]) == 1
+        rule = self.by_patient or DEFAULT
+        return fit(rule, self.calibration, finite(output).reshape(-1), positive, patients, settings.threshold)
 
     def patient_output(
         self, output: NDArray[np.floating], patients: NDArray[np.intp], figures: PatientFigures | None

@@ -141,12 +141,12 @@ class TargetKind(Settings, ABC):
     def decision_text(self, decision: Mapping[str, float]) -> str:
         """The decision figures in words ("threshold 0.41"); empty when there is none."""
 
-    def assumed(self, decision: Mapping[str, float], *, patients_repeat: bool) -> tuple[str, ...]:
+    def assumed(self, decision: Mapping[str, float], patients: PatientFigures | None) -> tuple[str, ...]:
         """Sentences about what training chose for the decision because the task file says nothing of it.
 
         Args:
             decision: what `fit_decision` gave.
-            patients_repeat: whether a decision by patient was fitted, too.
+            patients: what `fit_patients` gave.
         """
         return ()
 

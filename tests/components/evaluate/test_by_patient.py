@@ -2,35 +2,80 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from evaluations import FINDING, RHYTHM, SUGAR, TARGET, evaluated
-from sklearn.metrics import mean_absolute_error, roc_auc_score
+from numpy.typing import NDArray
+from sklearn.metrics import brier_score_loss, mean_absolute_error, recall_score, roc_auc_score
 
 from components.evaluate.by_patient import part
 from components.evaluate.gates import judge
 from components.lib.gate_names import gate_names
+from components.lib.patient_figures import Rule
+
+Case = dict[str, Any]
 
 
-def test_a_patient_is_positive_when_any_sample_is_and_answers_with_the_mean(tmp_path: Path) -> None:
-    generator = np.random.default_rng(0)
-    patients, ill = np.arange(120) // 3, generator.random(120) < 0.3
-    probability = np.clip(generator.normal(0.3 + 0.4 * ill, 0.2), 0.01, 0.99)
-    given = evaluated(
-        tmp_path, outputs=probability, truth=np.where(ill, "pneumonia", "normal").tolist(), patients=patients.tolist()
-    )
-    found = part(given).metrics[TARGET]
-    mean = given.results[0].output[:, 0].astype(np.float64).reshape(-1, 3).mean(axis=1)
-    truth = ill.reshape(-1, 3).any(axis=1)
-    assert found["patient_auc"].value == pytest.approx(roc_auc_score(truth, mean), abs=1e-9)
-    assert found["patient_recall"].n == truth.sum()
+def films(n: int = 300) -> tuple[Case, NDArray[np.bool_]]:
+    """Three films a patient, the finding in one of them at most; and which patients have it."""
+    generator = np.random.default_rng()
+    ill, patients = generator.random(n // 3) < 0.4, np.arange(n) // 3
+    shows = ill[patients] & (np.arange(n) % 3 == generator.integers(0, 3, n // 3)[patients])
+    probability = np.clip(generator.normal(0.2 + 0.5 * shows, 0.15), 0.01, 0.99)
+    names = [f"Müller; {who} (α)" for who in patients]
+    truth = np.where(shows, "pneumonia", "normal").tolist()
+    order = generator.permutation(n)
+    case = {"outputs": probability[order], "truth": [truth[row] for row in order],
+            "patients": [names[row] for row in order]}  # fmt: skip
+    return case, np.array([ill[patients[row]] for row in order])
+
+
+@pytest.mark.parametrize("rule", [None, "max", "mean", "noisy_or"])
+def test_a_patients_answer_follows_the_rule_with_its_own_threshold(tmp_path: Path, rule: Rule | None) -> None:
+    case, _ = films()
+    kind = FINDING.model_copy(update={"by_patient": rule})
+    given = evaluated(tmp_path, kind=kind, **case)
+    found, fitted = part(given).metrics[TARGET], given.results[0].fitted.patients
+    assert fitted is not None
+    table = pd.DataFrame({"who": case["patients"], "p": given.results[0].output[:, 0].astype(np.float64),
+                          "ill": np.array(case["truth"]) == "pneumonia"})  # fmt: skip
+    by = table.groupby("who")
+    answer = {"max": by["p"].max(), "mean": by["p"].mean(), "noisy_or": 1 - by["p"].apply(lambda p: np.prod(1 - p))}
+    ill, score = by["ill"].any(), answer[rule or "max"]
+    logit = np.log(score / (1 - score))
+    score = 1 / (1 + np.exp(-(fitted.scaling["slope"] * logit + fitted.scaling["intercept"])))
+    called = score >= fitted.decision["threshold"]
+    assert found["patient_auc"].value == pytest.approx(roc_auc_score(ill, score), abs=1e-9)
+    assert found["patient_brier"].value == pytest.approx(brier_score_loss(ill, score), abs=1e-9)
+    assert found["patient_recall"].value == pytest.approx(recall_score(ill, called), abs=1e-9)
+    assert found["patient_recall"].n == ill.sum()
     assert set(found) < set(gate_names(FINDING))
-    text = " ".join(str(block) for block in part(given).sections[0].blocks)
-    assert "120 samples of 40 patients" in text
+    text = " ".join(re.sub(r"<[^>]+>", " ", str(block)) for block in part(given).sections[0].blocks)
+    text = " ".join(unescape(text).split())
+    assert "300 samples of 100 patients" in text
     assert "positive when any of the samples is" in text
-    assert "0.6" in text or "0.7" in text or "0.8" in text or "0.9" in text
+    assert f"{'mean' if rule == 'mean' else 'noisy-or' if rule == 'noisy_or' else 'highest probability'}" in text
+    assert "fitted on 100 patients of validation" in text
+    assert f"TP {(called & ill).sum()} FP {(called & ~ill).sum()}" in text
+    assert any("by_patient" in each for each in given.assumed) == (rule is None)
+
+
+def test_a_model_without_figures_of_patients_says_that_its_threshold_is_a_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(FINDING), "fit_patients", lambda *_: None)
+    case, ill = films()
+    given = evaluated(tmp_path, **case)
+    found = part(given)
+    told = str(found.sections[0].blocks[0])
+    assert "those of single samples, which don&#39;t fit" in told
+    assert found.metrics[TARGET]["patient_recall"].n == ill.sum() // 3
 
 
 def test_patients_with_several_classes_are_left_out_and_counted(tmp_path: Path) -> None:

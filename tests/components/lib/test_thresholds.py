@@ -140,7 +140,7 @@ def test_a_method_that_nobody_named_follows_the_prevalence_and_says_so(share: fl
     assert chosen["threshold"] == chosen[f"threshold_{method}"]
     assert chosen["prevalence"] == pytest.approx(share)
     assert ("assumed_sensitivity" in chosen) == (method == "sensitivity")
-    told = Binary(kind="binary", classes=("well", "sepsis")).assumed(chosen)
+    told = Binary(kind="binary", classes=("well", "sepsis")).assumed(chosen, None)
     assert [f"find 95% of sepsis on validation, where {100 * share:.1f}% are sepsis" in each for each in told] == [
         True
     ] * (method == "sensitivity")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import keras
 import numpy as np
 import onnxruntime as ort
+import pandas as pd
 import pytest
 from films import SIDE
 from folded import COUNTS, datasets, spec
@@ -102,3 +104,28 @@ def test_more_nets_than_a_file_holds_are_refused() -> None:
         require_one_file(40_000_000, 15)
     assert "at most 13 nets" in caught.value.expected
     assert "train.seeds" in caught.value.todo
+
+
+def test_patients_with_several_samples_get_a_decision_of_their_own_out_of_fold(tmp_path: Path) -> None:
+    development = Development(*datasets(tmp_path, unknown=3), spec(seeds=1))
+    _, _, found = judged(development)
+    offsets = weight_offsets(development.all)
+    alone = fit_targets(found, development.spec, development.all.fitted, offsets)["finding"]
+    twice: ByFold = {}
+    for fold, each in found.items():
+        samples = copy.copy(each.samples)
+        samples.table = samples.table.assign(patient=[f"{fold} {row % 2} {row // 4}" for row in range(len(samples))])
+        twice[fold] = Judged(samples, each.each)
+    fitted = fit_targets(twice, development.spec, development.all.fitted, offsets)["finding"]
+    assert alone.patients is None
+    assert fitted.patients is not None
+    assert fitted == alone.model_copy(update={"patients": fitted.patients}), "a sample is decided as before"
+    kind, name = development.spec.targets["finding"], "finding"
+    pairs = [(each, each.samples.known[name]) for each in twice.values()]
+    values = np.concatenate([each.mean[name][rows] for each, rows in pairs])
+    truth = np.concatenate([each.samples.targets[name][rows] for each, rows in pairs])
+    names = [who for each, rows in pairs for who in each.samples.table["patient"][rows]]
+    whose = np.unique(pd.factorize(pd.Series(names))[0], return_inverse=True)[1]
+    answers = np.asarray(kind.activation(values, fitted.scaling))
+    assert kind.fit_patients(answers, truth, whose, development.spec.train) == fitted.patients
+    assert fitted.patients.patients == len(set(names))
