@@ -32,9 +32,8 @@ from components.lib.statistics import Bools, Floats
 ONE_CLASS = "Only one class is among the test samples whose truth is known, so no operating point can be measured."
 GLOSS = (
     "Sensitivity: of those labelled {yes}, how many are called so. Specificity: of those labelled {no}, how many are "
-    "left alone. PPV, the positive predictive value: of those called {yes}, how many are. NPV, the negative one: of "
-    "those called {no}, how many are. PPV and NPV hold where {share} of all are {yes}, as in this test sample. "
-    "Trade-off: what somebody who acts from that probability on takes a miss for. In brackets: the 95% interval."
+    "left alone. Trade-off: what somebody who acts from that probability on takes a miss for. In brackets: the 95% "
+    "interval."
 )
 HOW_TO_READ = (
     "How to read the decision curve: the threshold probability is the chance of {finding} from which on one would act. "
@@ -89,11 +88,10 @@ def _binary(
     kind, points, label = answers.kind, _points(decision), positive.astype(np.intp)
     design = Design.of(label, patients)
     found = _measured({name: (score >= at, positive) for name, at in points.items()}, design)
-    rows = [(name, written(at), *found[name], exchange(at)) for name, at in points.items()]
-    columns = ["Operating point", "Called from", "Sensitivity", "Specificity", "PPV", "NPV", "Trade-off"]
-    frame = pd.DataFrame(rows, columns=columns)
+    rows = [(name, written(at), *found[name][:2], exchange(at)) for name, at in points.items()]
+    frame = pd.DataFrame(rows, columns=["Operating point", "Called from", "Sensitivity", "Specificity", "Trade-off"])
     no, yes = kind.spoken
-    gloss = GLOSS.format(yes=yes, no=no, share=percentage(float(positive.mean())))
+    gloss = GLOSS.format(yes=yes, no=no)
     first = (
         f"From its threshold upwards a sample is called {yes}; the model's own is what is served. All were chosen on "
         "validation, test only measures them."

@@ -25,10 +25,12 @@ from components.lib.kinds._classes import percentage
 from components.lib.page import paragraph, table
 from components.lib.statistics import Bools, Estimate, Floats
 
-HERE = "as in this test sample"
+COLUMNS = ["Operating point", "PPV", "NPV", "Called per 1,000", "Number needed to evaluate"]
 GLOSS = (
-    "Called per 1,000: of 1,000 samples, how many are called {yes}, rightly or wrongly. Number needed to evaluate: of "
-    "those called {yes}, how many somebody has to look at for one who is (1 / PPV). In brackets: the 95% interval."
+    "PPV, the positive predictive value: of those called {yes}, how many are. NPV, the negative one: of those not "
+    "called so, how many aren't. Called per 1,000: of 1,000 samples, how many are called {yes}, rightly or wrongly. "
+    "Number needed to evaluate: of those called {yes}, how many somebody has to look at for one who is (1 / PPV). In "
+    "brackets: the 95% interval."
 )
 ELSEWHERE = (
     "Where {yes} is rarer or more frequent, these figures are others: state the shares in the task file, as in "
@@ -54,19 +56,19 @@ def blocks(
         patients: (n,), equal for samples of one patient, or None.
         prevalences: stated ones, each above 0 and below 1.
     """
-    rows = [_row(f"{percentage(float(positive.mean()))}, {HERE}", name, *found)
-            for name, found in _here(score, positive, points, patients).items()]  # fmt: skip
-    sentences = []
+    here = f"Where {percentage(float(positive.mean()))} of all are {yes}, as in this test sample."
+    rows = [_row(name, *found) for name, found in _here(score, positive, points, patients).items()]
+    told, sentences = [table(pd.DataFrame(rows, columns=COLUMNS), here), paragraph(GLOSS.format(yes=yes))], list[str]()
     for prevalence in prevalences:
-        for name, at in points.items():
-            found, left = _both(score >= at, positive, patients)
-            ppv, npv = predictive_estimates(found, left, prevalence)
-            rows.append(_row(f"{100 * prevalence:g}%", name, ppv, npv, alarms(found, left, prevalence)))
-        found, left = _both(score >= next(iter(points.values())), positive, patients)
+        rates = {name: _both(score >= at, positive, patients) for name, at in points.items()}
+        rows = [
+            _row(name, *predictive_estimates(*both, prevalence), alarms(*both, prevalence))
+            for name, both in rates.items()
+        ]
+        caption = f"Where {100 * prevalence:g}% of all are {yes} (predictive values: Mercaldo, Lau & Zhou 2007)."
+        told.append(table(pd.DataFrame(rows, columns=COLUMNS), caption))
+        found, left = next(iter(rates.values()))
         sentences.append(_in_people(natural_frequencies(found.value, left.value, prevalence), yes))
-    columns = [f"Share of {yes}", "Operating point", "PPV", "NPV", "Called per 1,000", "Number needed to evaluate"]
-    caption = "Stated shares: predictive values by Mercaldo, Lau & Zhou 2007." if prevalences else ""
-    told = [table(pd.DataFrame(rows, columns=columns), caption), paragraph(GLOSS.format(yes=yes))]
     if not prevalences:
         return [*told, paragraph(ELSEWHERE.format(yes=yes))]
     above = "At the model's own threshold, were sensitivity and specificity elsewhere as they are here:"
@@ -89,9 +91,9 @@ def _here(
     return {name: (found[f"{name} ppv"], found[f"{name} npv"], found[f"{name} called"]) for name in points}
 
 
-def _row(share: str, name: str, ppv: Estimate, npv: Estimate, called: Estimate) -> tuple[str, ...]:
+def _row(name: str, ppv: Estimate, npv: Estimate, called: Estimate) -> tuple[str, ...]:
     needed = number_needed(ppv)
-    return (share, name, percent(ppv), percent(npv), _counted(called, 1000), _counted(needed, 1))
+    return (name, percent(ppv), percent(npv), _counted(called, 1000), _counted(needed, 1))
 
 
 def _counted(estimate: Estimate, times: int) -> str:

@@ -47,10 +47,10 @@ def text(found: Part) -> str:
 def test_every_method_has_a_row_measured_on_test(tmp_path: Path) -> None:
     scores, truth = np.array([0.1, 0.25, 0.4, 0.6] * 10), ["normal", "normal", "pneumonia", "pneumonia"] * 10
     found = text(part(evaluated(tmp_path, outputs=scores, truth=truth, decision={"threshold": 0.5, **LATER})))
-    assert re.search(r"The model's own; Best sum of both \(Youden\) 0\.500 50\.0% .* 100\.0% .* 100\.0%", found)
+    assert re.search(r"The model's own; Best sum of both \(Youden\) 0\.500 50\.0% .* 100\.0% ", found)
     assert re.search(r"Sensitivity of 95% on validation 0\.300 100\.0% \(83\.9 to 100\.0\) 100\.0%", found)
     assert re.search(r"Least cost, 5 : 1 for a miss 0\.200 100\.0% \(\S+ to 100\.0\) 50\.0%", found)
-    assert "as in this test sample" in found
+    assert "Where 50% of all are pneumonia, as in this test sample." in found
     assert "evaluate.prevalences" in found, "how to get predictive values elsewhere"
 
 
@@ -59,7 +59,7 @@ def test_stated_prevalences_get_predictive_values_and_counts_of_people(tmp_path:
     scores, truth = np.array([0.1] * 45 + [0.8] * 5 + [0.1] * 5 + [0.8] * 45), ["normal"] * 50 + ["pneumonia"] * 50
     found = text(part(evaluated(tmp_path, outputs=scores, truth=truth, settings=settings)))
     assert "Of 1,000 people, 50 of them pneumonia, 140 are called pneumonia, 45 of them rightly; 5 are missed." in found
-    assert re.search(r"5% The model's own\S* .*32\.1% \(", found)
+    assert re.search(r"Where 5% of all .* The model's own\S* .*32\.1% \(", found)
 
 
 def test_the_curve_says_where_the_model_is_of_use(tmp_path: Path) -> None:
@@ -185,11 +185,13 @@ def test_alarms_and_the_number_needed_to_evaluate_are_counted(tmp_path: Path) ->
     low, high = proportion_confint(positive[called].sum(), called.sum(), method="wilson")
     needed = f"{1 / ppv:.1f} ({1 / high:.1f} to {1 / low:.1f})"
     assert re.search(
-        rf"2\.0%, as in this test sample The model's own\D*95% on validation .*?{re.escape(ends)} {re.escape(needed)}",
+        rf"Where 2\.0% of all are pneumonia, as in this test sample\. "
+        rf".*? The model's own\D*95% on validation "
+        rf".*?{re.escape(ends)} {re.escape(needed)}",
         told,
     )
     elsewhere = 0.005 * called[positive].mean() + 0.995 * called[~positive].mean()
-    assert re.search(rf"0\.5% The model's own.*? {1000 * elsewhere:.0f} \(", told)
+    assert re.search(rf"Where 0\.5% of all .*? The model's own.*? {1000 * elsewhere:.0f} \(", told)
 
 
 @pytest.mark.parametrize(
