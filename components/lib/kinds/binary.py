@@ -13,7 +13,8 @@ from pydantic import Field, model_validator
 
 from components.lib import conformal
 from components.lib.errors import nearest
-from components.lib.kinds._classes import Classes, ClassName, Floats, Label, finite, hundred, percentage, written
+from components.lib.kinds._binary_words import metric_meaning
+from components.lib.kinds._classes import Classes, ClassName, Floats, Label, finite, percentage, written
 from components.lib.kinds._labels import findings_of_each
 from components.lib.kinds.base import Array, Chart, Whose
 from components.lib.patient_figures import DEFAULT, WORDS, PatientFigures, Rule
@@ -320,42 +321,10 @@ class Binary(Classes):
     def _explained(self, name: str, estimate: Estimate, score: Floats, positive: NDArray[np.bool_]) -> Estimate:
         """The figure with its sentence in plain language."""
         better: Literal["higher", "lower"] = "lower" if name in ("brier", "ece") else "higher"
-        meaning = self._meaning(name, estimate, score, float(positive.mean())) if estimate.known else ""
+        meaning = metric_meaning(name, estimate, score, float(positive.mean()), self.spoken) if estimate.known else ""
         return replace(
             estimate, meaning=meaning, better=better, headline=name in ("recall", "specificity", "precision")
         )
-
-    def _meaning(self, name: str, found: Estimate, score: Floats, share: float) -> str:
-        from components.lib.resampling import calibration_floor
-
-        no, yes = self.spoken
-        match name:
-            case "accuracy":
-                return f"Of 100 samples, about {hundred(found)} are called right."
-            case "precision":
-                of_all = f"{percentage(share)} of all are"
-                return f"Of 100 samples called {yes}, about {hundred(found)} are labelled so ({of_all})."
-            case "recall":
-                return f"Sensitivity: of 100 samples labelled {yes}, about {hundred(found)} are found."
-            case "specificity":
-                wrongly = replace(found, value=1 - found.value, low=1 - found.high, high=1 - found.low)
-                return f"Of 100 samples labelled {no}, about {hundred(wrongly)} are wrongly called {yes}."
-            case "f1":
-                return "Precision and sensitivity in one figure: 1 is perfect, 0 is no hit."
-            case "auc":
-                return f"Of 100 pairs of one {yes} and one {no}, about {hundred(found)} are ranked right; 50 is chance."
-            case "average_precision":
-                return f"Precision averaged over all thresholds; {share:.2f} is chance."
-            case "brier":
-                return (
-                    f"Squared error of the probabilities: 0 is perfect; always saying {percentage(share)} gives "
-                    f"{share * (1 - share):.3f}."
-                )
-            case _:
-                return (
-                    f"Probabilities are off by {100 * found.value:.1f} points of 100 on average; a perfectly "
-                    f"calibrated model shows {100 * calibration_floor(score):.1f} on so many samples."
-                )
 
     def charts(self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]) -> list[Chart]:
         """ROC, precision over recall, confusion, reliability, scores by class."""
