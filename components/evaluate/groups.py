@@ -15,9 +15,9 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from components.evaluate.contrasts import Contrast, beyond_chance, contrasts, sensitivity_gap, shown, worst
-from components.evaluate.divisions import FEWEST, Division, Group, divisions, left_out
 from components.evaluate.part import Evaluated, Part
 from components.evaluate.results import Result, words
+from components.lib.divisions import FEWEST, Division, Group, divisions, left_out
 from components.lib.evaluate_settings import Evaluate
 from components.lib.gate_names import GAP, WORST
 from components.lib.kinds import InputKind, TargetKind

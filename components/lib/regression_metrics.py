@@ -89,13 +89,13 @@ def _errors(error: Floats, known: Floats) -> dict[str, Statistic]:
     return {
         "mae": ratio(np.abs(error), each),
         "rmse": lambda weights: np.sqrt(squared(weights)),
-        "r2": _r2(error, known),
+        "r2": r2_of(error, known),
         "bias": ratio(error, each),
     }
 
 
-def _r2(error: Floats, known: Floats) -> Statistic:
-    """One minus squared errors over squared distances from the mean; 0 for a draw of equal values."""
+def r2_of(error: Floats, known: Floats) -> Statistic:
+    """R²: one minus squared errors over squared distances from the mean; 0 for a draw of equal values."""
     centred = known - known.mean()
     parts = np.stack([error**2, centred**2, centred, np.ones(len(known))], axis=1)
     # A draw of equal values leaves rounding errors in place of 0.

@@ -106,7 +106,7 @@ def auc(score: Floats, positive: Bools) -> Estimate:
     m, n = int(positive.sum()), int((~positive).sum())
     if not m or not n:
         return missing("only one class among the samples" if m or n else "no sample to count", m + n)
-    of_positives, of_negatives = _placements(score, positive)
+    of_positives, of_negatives = placements(score, positive)
     variance = _mean_variance(of_positives) + _mean_variance(of_negatives)
     return _area(float(of_positives.mean()), variance, m, n)
 
@@ -127,7 +127,7 @@ def macro_auc(probability: Floats, label: NDArray[np.intp]) -> Estimate:
     areas, added = [], np.zeros(len(label))
     for k in present:
         positive = label == k
-        of_positives, of_negatives = _placements(probability[:, k], positive)
+        of_positives, of_negatives = placements(probability[:, k], positive)
         areas.append(of_positives.mean())
         added[positive] += of_positives / len(of_positives)
         added[~positive] += of_negatives / len(of_negatives)
@@ -139,7 +139,7 @@ def macro_auc(probability: Floats, label: NDArray[np.intp]) -> Estimate:
     return replace(estimate, n=len(label))
 
 
-def _placements(score: Floats, positive: Bools) -> tuple[Floats, Floats]:
+def placements(score: Floats, positive: Bools) -> tuple[Floats, Floats]:
     """Share of negatives below each positive (m,), and of positives above each negative (n,); ties count half."""
     ranks = rankdata(score)
     m, n = int(positive.sum()), int((~positive).sum())

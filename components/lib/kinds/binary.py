@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import keras
 
     from components.lib.bootstrap import Design
+    from components.lib.paired import Measure
     from components.lib.statistics import Bools, Estimate
 
 BinaryMethod = Literal["platt", "isotonic", "temperature", "none"]
@@ -281,6 +282,16 @@ class Binary(Classes):
     def stated(self, output: NDArray[np.floating], encoded: Array) -> tuple[Floats, Bools]:
         """The positive class's probability, and whether the sample is labelled so."""
         return finite(output).reshape(-1), self.labels(encoded) == 1
+
+    def paired_measures(
+        self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float], in_use: Mapping[str, float]
+    ) -> dict[str, Measure]:
+        from components.lib.kinds._compared import of_two_classes
+
+        score, positive = finite(output).reshape(-1), self.labels(encoded) == 1
+        if positive.all() or not positive.any():
+            return {}
+        return of_two_classes(score, positive, decision["threshold"], in_use["threshold"], self.spoken)
 
     def _measured(self, score: Floats, positive: Bools, called: Bools, design: Design) -> dict[str, Estimate]:
         from components.lib import resampling as rs

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import keras
 
     from components.lib.bootstrap import Design
+    from components.lib.paired import Measure
     from components.lib.resampling import Statistic
     from components.lib.statistics import Estimate
 
@@ -216,6 +217,14 @@ class Multiclass(Classes):
         """The probability of the most probable class, and whether it is the true one."""
         columns = finite(output)
         return columns.max(axis=1), columns.argmax(axis=1) == self.labels(encoded)
+
+    def paired_measures(
+        self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float], in_use: Mapping[str, float]
+    ) -> dict[str, Measure]:
+        from components.lib.kinds._compared import of_several_classes
+
+        label = self.labels(encoded)
+        return of_several_classes(finite(output), label, self.spoken) if len(np.unique(label)) > 1 else {}
 
     def _measured(
         self, columns: Floats, label: NDArray[np.intp], called: NDArray[np.intp], design: Design

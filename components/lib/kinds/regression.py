@@ -20,6 +20,7 @@ from components.lib.numbers import number, signed
 if TYPE_CHECKING:
     import keras
 
+    from components.lib.paired import Measure
     from components.lib.statistics import Estimate
 
 Floats = NDArray[np.float64]
@@ -238,6 +239,16 @@ class Regression(TargetKind):
         known = self._truth(encoded)
         errors, others = (np.abs(self._predictions(each) - known) for each in (output, other))
         return error_difference(errors, others, patients)
+
+    def paired_measures(
+        self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float], in_use: Mapping[str, float]
+    ) -> dict[str, Measure]:
+        from components.lib.kinds._compared import of_a_number
+
+        predicted, known = self._predictions(output), self._truth(encoded)
+        if not len(known) or np.ptp(known) == 0:
+            return {}
+        return of_a_number(predicted, known, *self._interval(predicted, decision), self.coverage)
 
     def charts(self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]) -> list[Chart]:
         """Predicted over known, residuals with the served interval, calibration of quantiles, errors."""

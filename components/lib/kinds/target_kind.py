@@ -20,6 +20,7 @@ from components.lib.settings import Settings
 if TYPE_CHECKING:
     import keras
 
+    from components.lib.paired import Measure
     from components.lib.patient_figures import PatientFigures
     from components.lib.statistics import Estimate
 
@@ -311,4 +312,22 @@ class TargetKind(Settings, ABC):
     ) -> Estimate:
         """The first comparable metric of `other` less that of `output`, both (N, units), paired by sample; `patients`
         as in `metrics`.
+        """
+
+    @abstractmethod
+    def paired_measures(
+        self,
+        output: NDArray[np.floating],
+        encoded: Array,
+        decision: Mapping[str, float],
+        in_use: Mapping[str, float],
+    ) -> dict[str, Measure]:
+        """The measures by which a model is compared with the one in use, the deciding one first; empty where the
+        samples can't give them.
+
+        Args:
+            output: what the model serves (N, units).
+            encoded: known targets (N, …).
+            decision: the model's own.
+            in_use: the decision of the model in use: its threshold says what a false alarm costs.
         """
