@@ -5,6 +5,7 @@
     model.json   inputs, targets, classes, fitted figures, decisions, reference statistics, explain method; what is
                  known by position is a list
     curves.csv   one row an epoch; of several nets one a net and epoch, the one that was taught by them last
+    development.npy       marks of the samples and patients it was developed on: see lib.development
     out_of_fold.parquet   with cross-validation: what nets said of the fold they didn't learn from. It stays on this
                           machine: nothing logs or registers it
     full.onnx    where a smaller model is served (`train.distil`, `train.quantise`): the full one, for the report's
@@ -28,6 +29,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
+from components.lib.development import DevelopmentRecord
 from components.lib.errors import ModelError
 from components.lib.kinds import INPUT_KINDS, TARGET_KINDS, AnyInput, AnyTarget, Array
 from components.lib.kinds.base import Explained
@@ -183,6 +185,8 @@ class ModelInfo(Settings):
     """How it was trained; null in models of earlier versions of medpipe."""
     lineage: dict[str, str]
     """Digests of the datasets it was trained on."""
+    development: DevelopmentRecord | None = None
+    """Of which samples and patients development.npy holds the marks; null: an earlier version of medpipe trained it."""
     digest: str
     """SHA-256 of model.onnx."""
 
@@ -314,8 +318,8 @@ def _require_digest(file: Path, graph: bytes, digest: str) -> None:
 
 
 def write_model_json(path: Path, info: ModelInfo) -> None:
-    """Write model.json, inputs and targets as lists; `members`, `smaller` and `training` only where they are known."""
-    empty = {name for name in ("members", "smaller", "training") if not getattr(info, name)}
+    """Write model.json, inputs and targets as lists; what is optional only where there is some."""
+    empty = {name for name in ("members", "smaller", "training", "development") if not getattr(info, name)}
     values = info.model_dump(exclude=empty) | {"inputs": listed(info.inputs), "targets": listed(info.targets)}
     (path / "model.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 

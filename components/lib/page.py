@@ -6,6 +6,8 @@ A page is read on a screen, on a phone and on paper, by eye or by a screen reade
 from __future__ import annotations
 
 import base64
+import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -223,6 +225,29 @@ def page(title: str, subtitle: str, sections: Sequence[Section], banner: str = "
     return _PAGE.render(
         title=title, subtitle=subtitle, sections=sections, banner=banner, style=Markup(_STYLE), listed=LISTED
     )
+
+
+def with_section(html: str, section: Section, before: str) -> str:
+    """A page that is written already, with one more section.
+
+    Args:
+        html: what `page` gave.
+        section: the new one.
+        before: the title of the section that it comes before; where there is none, it comes last.
+    """
+    name = "section-" + hashlib.sha256(section.title.encode()).hexdigest()[:8]
+    body = Markup('<section aria-labelledby="{}">\n<h2 id="{}">{}</h2>\n{}\n</section>\n').format(
+        name, name, section.title, Markup("\n").join(section.blocks)
+    )
+    entry = Markup('<li><a href="#{}">{}</a></li>\n').format(name, section.title)
+    heading = re.search(
+        rf'<section aria-labelledby="[^"]+">\n<h2 id="([^"]+)">{re.escape(str(escape(before)))}</h2>', html
+    )
+    listed = heading and html.find(f'<li><a href="#{heading[1]}">')
+    if heading is None:
+        return html.replace("</main>", f"{body}</main>", 1)
+    html = f"{html[: heading.start()]}{body}{html[heading.start() :]}"
+    return html if listed in (None, -1) else f"{html[:listed]}{entry}{html[listed:]}"
 
 
 def _row(values: tuple[object, ...]) -> Markup:

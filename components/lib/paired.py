@@ -124,8 +124,9 @@ def differences(
             error, method = errors[name], f"paired bootstrap{design.drawn}"
         if error < TINY:
             error = math.hypot(one.spread, other.spread) / float(stdtrit(np.inf, 0.975))
-        units = min(design.units(member) for member, _ in one.rests_on)
-        note = next(filter(None, (design.too_few(*each) for each in one.rests_on)), "")
+        of = (*one.rests_on, *other.rests_on)
+        units = min(design.units(member) for member, _ in of)
+        note = next(filter(None, (design.too_few(*each) for each in of)), "")
         found[name] = Difference(
             one, other, (one_value, other_value), math.hypot(error, one.floor), max(units - 1, 1), method, note
         )

@@ -28,6 +28,8 @@ SERVING_PACKAGES = (
     "mlflow", "onnxruntime", "numpy", "pandas", "pyarrow", "opencv-python-headless", "pydantic", "pyyaml",
     "uvloop", "httptools",
 )  # fmt: skip
+CARD = "model_card.md"
+CHAMPION = "champion"
 LONGEST = 5000
 """Characters of a version's description that MLflow's databases hold."""
 
@@ -45,11 +47,13 @@ class Registry:
         versions = [int(version.version) for version in found if version.tags.get("model_digest") == digest]
         return str(max(versions)) if versions else None
 
-    def add(self, model: Model, tags: dict[str, str], card: Path) -> str:
-        """Log the model and its card into its run and register it; returns the version."""
+    def add(self, model: Model, tags: dict[str, str], card: str) -> str:
+        """Log the model and its card (Markdown) into its run and register it; returns the version."""
         mlflow.set_tracking_uri(tracking_uri())
         with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=self._run.id):
             code, served, wanted = _serving_code(Path(folder)), Path(folder) / "model", requirements(model)
+            described = Path(folder) / CARD
+            described.write_text(card, encoding="utf-8")
             # Predictions of single samples stay on this machine; the full model behind a smaller one isn't served.
             shutil.copytree(model.path, served, ignore=shutil.ignore_patterns(OUT_OF_FOLD, FULL))
             with warnings.catch_warnings():
@@ -57,7 +61,7 @@ class Registry:
                 warnings.simplefilter("ignore", UserWarning)
                 logged = mlflow.pyfunc.log_model(
                     name=self.name, python_model=str(CHECKOUT / "serving" / "model.py"), code_paths=[str(code)],
-                    artifacts={"model": str(served), "card": str(card)}, signature=signature(model),
+                    artifacts={"model": str(served), "card": str(described)}, signature=signature(model),
                     pip_requirements=[*wanted, f"-c {_constraints(wanted, Path(folder))}"],
                 )  # fmt: skip
         try:
@@ -87,6 +91,15 @@ class Registry:
     def aliases(self) -> dict[str, str]:
         """Alias to version."""
         return {name: str(version) for name, version in self._store.get_registered_model(self.name).aliases.items()}
+
+    def champion(self) -> str | None:
+        """The version that the alias champion leads to, or None."""
+        known = self._store.search_registered_models(f"name='{self.name}'")
+        return next((str(each.aliases[CHAMPION]) for each in known if CHAMPION in each.aliases), None)
+
+    def run(self, version: str) -> Run:
+        """The run that a version was logged into."""
+        return Run(self._store, self._store.get_model_version(self.name, version).run_id)
 
     def set_alias(self, alias: str, version: str) -> None:
         """Point an alias at a version."""

@@ -14,6 +14,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -96,6 +97,15 @@ class Run:
     def log_file(self, file: Path, folder: str | None = None) -> None:
         """Log one file."""
         self.store.log_artifact(self.id, str(file), folder)
+
+    def text(self, artifact: str) -> str | None:
+        """An artifact's text; None where the run has none of that path."""
+        folder = artifact.rpartition("/")[0]
+        if artifact not in {each.path for each in self.store.list_artifacts(self.id, folder or None)}:
+            return None
+        with tempfile.TemporaryDirectory() as here:
+            os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+            return Path(self.store.download_artifacts(self.id, artifact, here)).read_text(encoding="utf-8")
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags."""

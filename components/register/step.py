@@ -1,9 +1,11 @@
 """A model becomes a version in the registry, and gets the alias its gates and golden cases earn it.
 
-One version per model: registering again changes nothing. Before an alias leads to a version, a real server of it is
-asked about some test samples (`golden`). Aliases: a version that fails a gate, or answers otherwise than evaluate
-measured, gets none and a tag that says why; the first one that passes is `champion`; later ones are `challenger`, until
-a person or `promote: auto` decides. Experiments (`dvc exp run`) register without an alias, so no server is asked.
+One version per model: registering again changes nothing. Where there is a champion, both are held against each other on
+the test samples (`compare`), and the version's card, its tags and its run keep the verdicts. Before an alias leads to a
+version, a real server of it is asked about some test samples (`golden`). Aliases: a version that fails a gate, or
+answers otherwise than evaluate measured, gets none and a tag that says why; the first one that passes is `champion`;
+later ones are `challenger`, until a person decides, or `promote: auto` where the comparison shows them to be better.
+Experiments (`dvc exp run`) register without an alias, so no server is asked and nothing is compared.
 """
 
 from __future__ import annotations
@@ -18,14 +20,16 @@ from components.lib.errors import DataError
 from components.lib.model_dir import Model
 from components.lib.output import output
 from components.lib.places import Place
-from components.lib.registry import Registry, registered_name
+from components.lib.registry import CARD, CHAMPION, Registry, registered_name
 from components.lib.same_data import identity, require_same_data
 from components.lib.spec import TaskSpec
 from components.lib.tracking import Run, run_of
+from components.register import keeping
 from components.register.cases import Cases, cases_of
+from components.register.compare import Comparison, compare
 from components.register.golden import asked
+from components.register.telling import into_card, lines, sentence
 
-CARD = "model_card.md"
 DIFFERS = "no alias: the served model answers otherwise than evaluate measured"
 
 
@@ -39,9 +43,11 @@ def register(
         dataset: what clean wrote: which samples are of the test split.
         private: what ingest wrote: the way back to the files.
         model: the model directory.
-        evaluation: what evaluate wrote; its model_card.md becomes the version's description and goes into it.
+        evaluation: what evaluate wrote; its model_card.md, with the comparison, becomes the version's description and
+            goes into it.
         out: a directory with receipt.json: name, digest and gates. The version's number stays in the registry: it
-            differs from store to store, and equal work gives equal bytes. So do the milliseconds.
+            differs from store to store, and equal work gives equal bytes. So do the milliseconds, and the champion:
+            beside the directory, comparison.html shows what came of the comparison with it.
         spec: the task.
 
     Raises:
@@ -63,15 +69,23 @@ def register(
     name, run = registered_name(spec.task, synthetic=opened.info.synthetic), run_of(model, spec)
     registry = Registry(run, name)
     version = registry.find(opened.digest)
-    cases = None
-    if _undecided(registry, version):
-        cases = cases_of(raw, dataset, private, evaluation, opened.info, verdict["dataset_digest"], spec)
     if version is None:
         require_same_data(run.store, Dataset(dataset), spec)
-        version = registry.add(opened, _tags(opened, verdict) | identity(Dataset(dataset), spec), card)
-    registry.describe(version, card.read_text(encoding="utf-8"))
+    cases = comparison = None
+    if _undecided(registry, version):
+        cases = cases_of(raw, dataset, private, evaluation, opened.info, verdict["dataset_digest"], spec)
+        comparison = _compared(registry, version, opened, dataset, evaluation, spec)
+    kept = comparison or (keeping.kept(registry, version) if version else None)
+    text = card.read_text(encoding="utf-8")
+    text = into_card(text, kept) if kept else text
+    if version is None:
+        version = registry.add(opened, _tags(opened, verdict) | identity(Dataset(dataset), spec), text)
+    registry.describe(version, text)
+    if comparison:
+        keeping.keep(registry, version, comparison, evaluation, synthetic=opened.info.synthetic)
+    keeping.show(out.parent, kept, name, synthetic=opened.info.synthetic)
     answered = _ask(registry, version, run, cases) if cases else True
-    decision = _decide(registry, version, verdict, spec, answered=answered)
+    decision = _decide(registry, version, verdict, spec, comparison, answered=answered)
     print(f"registered: {name} version {version}, {decision}")
     passed = verdict["passed"] and registry.tags(version).get("decision") != DIFFERS
     receipt = {"name": name, "model_digest": opened.digest, "passed": passed, "gates": verdict["gates"]}
@@ -99,6 +113,18 @@ def _undecided(registry: Registry, version: str | None) -> bool:
     return version is None or "decision" not in registry.tags(version)
 
 
+def _compared(
+    registry: Registry, version: str | None, model: Model, dataset: Path, evaluation: Path, spec: TaskSpec
+) -> Comparison | None:
+    """The model against the champion of this moment; None where there is none, or where it is this very version."""
+    champion = registry.champion()
+    if champion is None or champion == version:
+        return None
+    comparison = compare(registry, champion, model, Dataset(dataset), evaluation, spec)
+    print("\n".join(lines(comparison)))
+    return comparison
+
+
 def _ask(registry: Registry, version: str, run: Run, cases: Cases) -> bool:
     """Ask the version about the golden cases, and say whether it passed; it and its run remember what came."""
     golden = asked(f"models:/{registry.name}/{version}", cases)
@@ -116,7 +142,15 @@ def _tags(model: Model, verdict: dict[str, object]) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _decide(registry: Registry, version: str, verdict: dict[str, object], spec: TaskSpec, *, answered: bool) -> str:
+def _decide(
+    registry: Registry,
+    version: str,
+    verdict: dict[str, object],
+    spec: TaskSpec,
+    comparison: Comparison | None,
+    *,
+    answered: bool,
+) -> str:
     """Give the version its alias, once; returns what was decided, in words."""
     if "DVC_EXP_NAME" in os.environ:
         return "no alias: an experiment moves none"
@@ -124,20 +158,30 @@ def _decide(registry: Registry, version: str, verdict: dict[str, object], spec: 
     if earlier:
         # A person may have moved aliases since; running the step again must not move them back.
         return f"already there ({earlier})"
-    champion = registry.aliases().get("champion")
+    champion = registry.champion()
     if not verdict["passed"]:
         registry.tag(version, "gates_failed", json.dumps(verdict["gates"])[:5000])
     if not answered:
         decision = DIFFERS
     elif not verdict["passed"]:
         decision = "no alias: a gate failed"
-    elif champion is None or spec.register_.promote == "auto":
-        registry.set_alias("champion", version)
-        decision = (
-            "champion: the first to pass" if champion is None else f"champion after version {champion}: promote auto"
-        )
+    elif champion is None:
+        registry.set_alias(CHAMPION, version)
+        decision = "champion: the first to pass"
+    elif champion == version:
+        decision = "champion already: a person made it so"
+    elif spec.register_.promote == "auto" and _replaces(comparison, champion):
+        registry.set_alias(CHAMPION, version)
+        decision = f"champion after version {champion}: promote auto, non-inferior in all and superior"
     else:
         registry.set_alias("challenger", version)
         decision = f"challenger of version {champion}"
+        if spec.register_.promote == "auto" and comparison is not None:
+            decision += f"; not promoted: {sentence(comparison)}"[:4000]
     registry.tag(version, "decision", decision)
     return decision
+
+
+def _replaces(comparison: Comparison | None, champion: str) -> bool:
+    """Whether the version was shown to be better than the champion of this moment."""
+    return comparison is not None and comparison.champion == champion and comparison.may_replace

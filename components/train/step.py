@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.lib.dataset import Dataset, file_digest
+from components.lib.development import write_development
 from components.lib.kinds.base import Explained
 from components.lib.model_dir import OUT_OF_FOLD, ModelInfo, write_model_json
 from components.lib.output import scratch
@@ -153,17 +154,18 @@ def assemble(
     if development.folds:
         folded = full if served.is_student else model
         out_of_fold(folded.judged, folded.targets, spec).to_parquet(partial / OUT_OF_FOLD, index=False)
-    table = development.all.table
+    cleaned, table = development.cleaned, development.all.table
     several = len(model.trained) > 1
     info = ModelInfo(
         task=spec.task, architecture=spec.model_name, inputs=spec.inputs, targets=spec.targets, fitted=model.targets,
         fitted_inputs=dict(fitted.inputs), reference=_reference(table, spec), lineage=lineage,
         explain=_explained(model.names, spec), precision=trained[0].precision,
-        outside=fit_outside(development.cleaned, development.splits, spec, fitted),
+        outside=fit_outside(cleaned, development.splits, spec, fitted),
         synthetic=bool(table["synthetic"].any()), epochs=max(each.epochs for each in model.trained),
         parameters=model.parameters, digest=file_digest(model.file), smaller=served.smaller,
         members=member_figures(trained, full.judged, full.targets, spec) if several else (),
         training=training_facts(trained, full.cores, development),
+        development=write_development(partial, cleaned.samples(), cleaned.info.key_fingerprint),
     )  # fmt: skip
     write_model_json(partial, info)
     return info

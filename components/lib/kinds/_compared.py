@@ -45,10 +45,10 @@ def of_two_classes(
     return {
         "auc": measures["auc"],
         "sensitivity": Measure(
-            "Sensitivity", ratio(called & positive, positive), (of[True],), gains=False, floor=least[True]
+            "Sensitivity", ratio(1.0 * (called & positive), 1.0 * positive), (of[True],), gains=False, floor=least[True]
         ),
         "specificity": Measure(
-            "Specificity", ratio(~called & ~positive, ~positive), (of[False],), gains=False, floor=least[False]
+            "Specificity", ratio(1.0 * (~called & ~positive), 1.0 * ~positive), (of[False],), gains=False, floor=least[False]
         ),
         "net_benefit": Measure(
             "Net benefit", ratio(worth, every), (of[True], of[False]), scale=share,

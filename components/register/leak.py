@@ -1,0 +1,61 @@
+"""Did a model learn from samples, or patients, of the test split on which it is compared?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from components.lib.dataset import Dataset
+from components.lib.development import SPLITS as DEVELOPMENT
+from components.lib.development import Developed, patient_marks, read_development, sample_marks
+from components.lib.model_dir import Model
+from components.lib.statistics import Bools
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a model learnt of N test samples."""
+
+    rows: Bools
+    """Those that it was developed on, or whose patient it was (N,)."""
+    unknown: str = ""
+    """Why it can't be said, or not of all; empty where it can."""
+
+
+def learnt(model: Model, samples: pd.DataFrame, data: Dataset) -> Learnt:
+    """Search test samples for those that a model was developed on, by their content and by their patient.
+
+    Equal rows of a table may be two patients': they count where no patient is known, and only in other data than those
+    the model was trained on, whose own split has dealt with them.
+
+    Args:
+        model: opened from a folder that holds its development.npy, if it ever had one.
+        samples: columns sha256 and patient (null: unknown) of N samples of `data`.
+        data: the dataset, with its own train and validation splits.
+
+    Raises:
+        ModelError: development.npy isn't the one that model.json speaks of.
+    """
+    own = data.info.digest in model.info.lineage.values()
+    record = model.info.development
+    if own:
+        table, key = data.samples(), data.info.key_fingerprint
+        table = table[table["split"].isin(DEVELOPMENT)]
+        seen = Developed(sample_marks(table["sha256"]), patient_marks(table["patient"].dropna()))
+    elif record is None:
+        return Learnt(np.zeros(len(samples), bool), "an earlier version of medpipe trained it, and kept no record")
+    else:
+        seen, key = read_development(model.path, record), record.key_fingerprint
+    patient = samples["patient"].notna().to_numpy()
+    unique = all(kind.equal_is_same for kind in model.info.inputs.values())
+    counts = np.ones(len(samples), bool) if unique else ~patient & (not own)
+    rows = np.isin(sample_marks(samples["sha256"]), seen.samples) & counts
+    if not patient.any():
+        return Learnt(rows)
+    if key != data.info.key_fingerprint:
+        others = "no patient was known then" if key is None else "their pseudonyms are of another key"
+        return Learnt(rows, f"its patients can't be compared with those of test: {others}")
+    rows[patient] |= np.isin(patient_marks(samples["patient"][patient]), seen.patients)
+    return Learnt(rows)
