@@ -35,9 +35,13 @@ def calibration_index(probability: Floats, positive: Bools) -> Statistic:
     score = logit(np.clip(probability, EDGE, 1 - EDGE))
     truth = positive.astype(np.float64)
     rows = max(1, AT_ONCE // max(len(score), 1))
+    # From a flat curve: from a slope of 1 the first step of probabilities that say too much would be endless.
+    whole = _fitted(score, truth, np.ones((1, len(score))), (0.0, 0.0))
+    start_at = (float(whole[0][0]), float(whole[1][0]))
 
     def piece(weights: Floats) -> Floats:
-        gap = np.abs(_recalibrated(score, truth, weights) - probability)
+        intercept, slope = _fitted(score, truth, weights, start_at)
+        gap = np.abs(expit(intercept[:, None] + slope[:, None] * score) - probability)
         return np.asarray((weights * gap).sum(axis=1) / np.maximum(weights.sum(axis=1), 1))
 
     def statistic(weights: Floats) -> Floats:
@@ -47,10 +51,9 @@ def calibration_index(probability: Floats, positive: Bools) -> Statistic:
     return statistic
 
 
-def _recalibrated(score: Floats, truth: Floats, weights: Floats) -> Floats:
-    """Recalibrated probabilities (draws, N) of logits (N,): intercept and slope by Newton's method, draw by draw."""
-    # From a flat curve: from a slope of 1 the first step of probabilities that say too much would be endless.
-    intercept, slope = np.zeros(len(weights)), np.zeros(len(weights))
+def _fitted(score: Floats, truth: Floats, weights: Floats, start: tuple[float, float]) -> tuple[Floats, Floats]:
+    """Intercept and slope (draws,) of logits (N,) by Newton's method, each draw (draws, N) by itself."""
+    intercept, slope = np.full(len(weights), start[0]), np.full(len(weights), start[1])
     for _ in range(STEPS):
         fitted = expit(intercept[:, None] + slope[:, None] * score)
         off = weights * (truth - fitted)
@@ -65,4 +68,4 @@ def _recalibrated(score: Floats, truth: Floats, weights: Floats) -> Floats:
         intercept, slope = intercept + steps[0], slope + steps[1]
         if float(length.max(initial=0)) < NEAR:
             break
-    return np.asarray(expit(intercept[:, None] + slope[:, None] * score))
+    return intercept, slope

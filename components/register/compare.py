@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 
 from components.lib.dataset import ArrayInfo, Dataset, read_parquet
+from components.lib.divisions import divisions
 from components.lib.errors import MedpipeError, Unusable
 from components.lib.kinds import Array, TargetKind
 from components.lib.model_dir import Model, ModelInfo
@@ -225,7 +226,8 @@ def _measured(
             continue
         deciding = next(iter(one.items()))
         table = samples[known].reset_index(drop=True)
-        groups, few = worst_groups(kind, deciding, table, answers, encoded[known], decisions, spec)
+        every = divisions(table, np.full(len(table), True), challenger.inputs, spec.evaluate.age_bands)
+        groups, few = worst_groups(kind, deciding, table, every, answers, encoded[known], decisions)
         notes += [f"{name}: {few}"] if few else []
         patients = _patients(samples["patient"][known])
         held = differences({**one, **groups[0]}, {**other, **groups[1]}, patients)

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.lib.divisions import divisions
+from components.lib.divisions import Division
 from components.lib.kinds import Array, TargetKind
 from components.lib.paired import Measure
 from components.lib.resampling import FEW, Statistic
-from components.lib.spec import TaskSpec
 from components.lib.statistics import Floats
 
 Rows = NDArray[np.intp]
@@ -32,10 +31,10 @@ def worst_groups(
     kind: TargetKind,
     deciding: tuple[str, Measure],
     samples: pd.DataFrame,
+    every: Sequence[Division],
     answers: Sequence[NDArray[np.floating]],
     encoded: Array,
     decisions: Sequence[Mapping[str, float]],
-    spec: TaskSpec,
 ) -> tuple[Worst, str]:
     """`worst_group` of both models; nothing, and why, where no group can be judged.
 
@@ -43,12 +42,11 @@ def worst_groups(
         kind: the target's.
         deciding: the measure that decides, by name, on all samples.
         samples: table of N samples, the truth of each known.
+        every: the groups that they fall into, by column.
         answers: what each model serves (N, units).
         encoded: known targets (N, …).
         decisions: of each model.
-        spec: says where age bands begin.
     """
-    every = divisions(samples, np.ones(len(samples), bool), spec.inputs, spec.evaluate.age_bands)
     name, whole = deciding
     found = []
     for division in (each for each in every if each.comparable):

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from components.lib.statistics import Bools, Floats
 
 Classes = tuple[str, ...]
+MOST = 0.999
+"""Highest threshold probability that a false alarm is weighed by: from 1 on it would be endless."""
 
 
 def of_two_classes(
@@ -25,7 +27,7 @@ def of_two_classes(
         score: probabilities of the positive class (N,).
         positive: (N,).
         threshold: from which a sample is called positive.
-        weighed_at: the threshold probability whose odds a false alarm costs, above 0 and below 1.
+        weighed_at: the threshold probability whose odds a false alarm costs.
         names: the negative class and the positive one, for people.
 
     Sources: net benefit, Vickers & Elkin 2006, doi:10.1177/0272989X06295361; as a share of its largest value, the
@@ -37,18 +39,19 @@ def of_two_classes(
     from components.lib.resampling import ratio
 
     called, every, share = score >= threshold, np.ones(len(score)), float(positive.mean())
-    odds = weighed_at / (1 - weighed_at)
+    odds = min(weighed_at, MOST) / (1 - min(weighed_at, MOST))
     of = {side: ((positive == side), f"labelled {names[side]}") for side in (True, False)}
     least = {side: 1 / (int((positive == side).sum()) + 2) for side in (True, False)}
     worth = np.where(positive, 1.0, -odds) * called
+    hits, left = 1.0 * (called & positive), 1.0 * (~called & ~positive)
     measures = _of_probabilities(Area(np.stack([1 - score, score], axis=1), positive.astype(np.intp)), names)
     return {
         "auc": measures["auc"],
         "sensitivity": Measure(
-            "Sensitivity", ratio(1.0 * (called & positive), 1.0 * positive), (of[True],), gains=False, floor=least[True]
+            "Sensitivity", ratio(hits, 1.0 * positive), (of[True],), gains=False, floor=least[True]
         ),
         "specificity": Measure(
-            "Specificity", ratio(1.0 * (~called & ~positive), 1.0 * ~positive), (of[False],), gains=False, floor=least[False]
+            "Specificity", ratio(left, 1.0 * ~positive), (of[False],), gains=False, floor=least[False]
         ),
         "net_benefit": Measure(
             "Net benefit", ratio(worth, every), (of[True], of[False]), scale=share,
@@ -112,7 +115,7 @@ def _of_probabilities(area: Area, names: Classes) -> dict[str, Measure]:
         "auc": _measure_of_area(area, of, value - newcombe(value, rarest, len(label) - rarest)[0]),
         "brier": Measure("Brier score", ratio(errors / 2 if two else errors, np.ones(len(label))), of, better="lower",
                          scale=useless / 2 if two else useless),
-        "calibration": Measure("Calibration: mean distance", mean(curves), of, better="lower", scale=apart),
+        "calibration": Measure("Calibration (mean distance)", mean(curves), of, better="lower", scale=apart),
     }  # fmt: skip
 
 
