@@ -32,12 +32,10 @@ def area(score: Any, positive: Any) -> Area:
     return Area(np.stack([1 - score, score], axis=1), np.asarray(positive, np.intp))
 
 
-def two_models(
-    seed: int, n: int, share: float = 0.4, *, noise: tuple[float, float] = (0.6, 0.6)
-) -> tuple[Any, Any, Any]:
-    """Truth (N,) and the probabilities of two models (N,), which share most of what makes a sample hard."""
+def two_models(seed: int, n: int, *, noise: tuple[float, float] = (0.6, 0.6)) -> tuple[Any, Any, Any]:
+    """Truth (N,), two in five positive, and the probabilities of two models (N,), which share most of what makes a sample hard."""
     generator = np.random.default_rng(seed)
-    positive = generator.random(n) < share
+    positive = generator.random(n) < 0.4
     shared = 1.4 * (positive - 0.5) + 0.8 * generator.normal(size=n)
     one, other = (expit(shared + each * generator.normal(size=n)) for each in noise)
     return positive, one, other
@@ -65,7 +63,7 @@ def test_values_are_those_of_scikit_learn() -> None:
 
 
 def test_a_false_alarm_costs_the_odds_of_the_threshold_in_use() -> None:
-    positive, one, other = two_models(2, 200)
+    positive, _, other = two_models(2, 200)
     encoded = np.asarray(positive, np.float32)[:, None]
     measures = KIND.paired_measures(other[:, None], encoded, {"threshold": 0.3}, {"threshold": 0.2})
     called = other >= 0.3
