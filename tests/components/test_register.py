@@ -109,24 +109,32 @@ def test_a_failing_model_has_no_alias_and_a_tag_that_says_why(case: Case, spec: 
     assert "golden_failed" not in case.tags("2")
 
 
-def test_promote_auto_makes_a_passing_model_champion(
+def test_promote_auto_leaves_a_champion_that_is_as_good(
     case: Case, spec: TaskSpec, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     case.another_model(96)
     file = case.folder / "evaluation/model_card.md"
     text = file.read_text(encoding="utf-8")
-    assert case.register(with_settings(spec, promote="auto", golden_cases=5)) == {"champion": "2"}
-    assert "golden cases: 5 answered as measured" in capfd.readouterr().out
+    settings = with_settings(spec, promote="auto", golden_cases=5)
+    assert case.register(settings) == {"champion": "1", "challenger": "2"}
+    said = capfd.readouterr().out
+    assert "golden cases: 5 answered as measured" in said
+    assert "compared with version 1 on " in said
     assert case.tags("2")["golden_cases"] == "5"
-    # The card is the description, and goes into the version.
+    # The card with the comparison in it is the description, and goes into the version.
     described = case.client.get_model_version(NAME, "2").description
-    assert text.startswith(described.partition("\n\n… the whole card")[0])
-    assert len(described) <= 5000
     address, _ = fetch(f"models:/{NAME}/2", tmp_path / "fetched")
-    assert (address.parent / "model_card.md").read_text(encoding="utf-8") == text
+    whole = (address.parent / "model_card.md").read_text(encoding="utf-8")
+    assert whole.startswith(described.partition("\n\n… the whole card")[0])
+    assert len(described) <= 5000
+    before, title, after = whole.partition("## Compared with the champion\n")
+    assert title
+    assert text == before + after[after.index("\n## ") + 1 :]
     file.write_text("# Said later\n", encoding="utf-8")
     case.register(spec)
-    assert case.client.get_model_version(NAME, "2").description == "# Said later\n"
+    later = case.client.get_model_version(NAME, "2").description
+    assert later.startswith("# Said later\n")
+    assert "## Compared with the champion\n" in later
 
 
 def test_a_version_of_an_experiment_earns_its_alias_when_it_is_registered_for_good(

@@ -33,7 +33,7 @@ def area(score: Any, positive: Any) -> Area:
 
 
 def two_models(seed: int, n: int, *, noise: tuple[float, float] = (0.6, 0.6)) -> tuple[Any, Any, Any]:
-    """Truth (N,), two in five positive, and the probabilities of two models (N,), which share most of what makes a sample hard."""
+    """Truth (N,), two in five positive, and two models' probabilities (N,): much that makes a sample hard is shared."""
     generator = np.random.default_rng(seed)
     positive = generator.random(n) < 0.4
     shared = 1.4 * (positive - 0.5) + 0.8 * generator.normal(size=n)
