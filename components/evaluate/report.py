@@ -26,6 +26,10 @@ SYNTHETIC = (
     "Synthetic data: these samples were made by a program. The figures show that the pipeline works; they say "
     "nothing about patients."
 )
+COMPARED = (
+    "Gates say what a model must reach by itself. Whether it is as good as the model in use is found out when it is "
+    "registered, on the same samples: see comparison.html beside this folder, and the report in the model's MLflow run."
+)
 SPLITS = ("train", "validation", "test")
 SHORT = 16
 """Characters of a digest that are shown."""
@@ -39,7 +43,7 @@ def report(findings: Findings) -> str:
         *_whose(findings.patients_unknown),
         *_assumed(findings.assumed),
         *_warnings(findings.warnings),
-        _verdict(findings.gates),
+        _verdict(findings.gates, external=bool(findings.name)),
         _operating_points(results),
         _measured_on(findings),
         _table_one(findings),
@@ -81,14 +85,15 @@ def _warnings(warnings: tuple[str, ...]) -> list[Section]:
     return [Section("Before you read on", tuple(warning(text) for text in warnings))] if warnings else []
 
 
-def _verdict(gates: tuple[Gate, ...]) -> Section:
+def _verdict(gates: tuple[Gate, ...], *, external: bool) -> Section:
     failed = sum(not gate.passed for gate in gates)
     text = (
         f"All gates hold ({len(gates)})."
         if not failed
         else f"{failed} of {len(gates)} gates don't hold: a model that fails a gate isn't offered for use."
     )
-    return Section("Verdict", (verdict(not failed, text), *[verdict(gate.passed, f"{gate.text}.") for gate in gates]))
+    verdicts = (verdict(not failed, text), *[verdict(gate.passed, f"{gate.text}.") for gate in gates])
+    return Section("Verdict", verdicts if external else (*verdicts, paragraph(COMPARED)))
 
 
 def _operating_points(results: tuple[Result, ...]) -> Section:
