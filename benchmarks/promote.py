@@ -1,6 +1,6 @@
 """How often `promote: auto` replaces a champion: by one that is no better, by a better one, by a worse one.
 
-    python -m benchmarks.promote [--retrainings 100] [SETTING ...]     all: about 10 minutes on one core
+    python -m benchmarks.promote [--retrainings 100] [SETTING ...]     all: about 6 minutes on one core
 
 Every retraining is simulated: what two models say of the same samples, alike as two trainings of one net are (their
 logits' noise correlates by .8), calibrated and given an operating point on a validation set of its own, and compared by

@@ -76,18 +76,18 @@ def test_the_table_stands_wherever_somebody_may_decide(retrained: tuple[Workspac
     run = client(workspace).get_run(version.run_id)
     report = Path(client(workspace).download_artifacts(version.run_id, "evaluation/report.html", str(tmp_path)))
     mlflow.set_tracking_uri(workspace.store)
-    card = Path(
+    place = str(
         mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{NAME}/2", dst_path=str(tmp_path / "version"))
     )
     texts = {
         "report": html.unescape(report.read_text(encoding="utf-8")),
         "page": html.unescape((workspace.path / "data/comparison.html").read_text(encoding="utf-8")),
         "description": version.description,
-        "card": (card / "artifacts/model_card.md").read_text(encoding="utf-8"),
+        "card": (Path(place) / "artifacts/model_card.md").read_text(encoding="utf-8"),
     }
-    for place, text in texts.items():
-        assert TITLE in text, place
-        assert all(row["title"] in text and row["verdict"] in text for row in rows), place
+    for where, text in texts.items():
+        assert TITLE in text, where
+        assert all(row["title"] in text and row["verdict"] in text for row in rows), where
     assert version.tags["comparison"] == "inferior"
     for row in rows:
         assert version.tags[f"comparison.finding.{row['name']}"].endswith(row["verdict"])

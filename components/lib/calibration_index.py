@@ -20,51 +20,66 @@ PRIOR = 0.1
 """Weight that holds intercept and slope at 0 and 1, in samples: separated classes would ask for an endless slope."""
 STEPS, LONGEST = 25, 2.0
 """Newton's steps at most, and how far one goes at most."""
-NEAR = 1e-6
-AT_ONCE = 2_000_000
-"""Numbers in one array: 16 MB."""
+NEAR = 1e-3
+"""A step so short is the last: what is left is its square."""
+RUNS = 256
+"""Runs of neighbouring scores that draws tell apart; the index itself is exact."""
 
 
 def calibration_index(probability: Floats, positive: Bools) -> Statistic:
     """Mean distance between stated probability and recalibrated one: 0 is perfect, in probability.
 
     Args:
-        probability: stated (N,), 0..1.
+        probability: stated (N,), 0..1, N at least 1.
         positive: what came true (N,).
     """
-    score = logit(np.clip(probability, EDGE, 1 - EDGE))
-    truth = positive.astype(np.float64)
-    rows = max(1, AT_ONCE // max(len(score), 1))
+    score, truth = logit(np.clip(probability, EDGE, 1 - EDGE)), positive.astype(np.float64)
     # From a flat curve: from a slope of 1 the first step of probabilities that say too much would be endless.
-    whole = _fitted(score, truth, np.ones((1, len(score))), (0.0, 0.0))
-    start_at = (float(whole[0][0]), float(whole[1][0]))
-
-    def piece(weights: Floats) -> Floats:
-        intercept, slope = _fitted(score, truth, weights, start_at)
-        gap = np.abs(expit(intercept[:, None] + slope[:, None] * score) - probability)
-        return np.asarray((weights * gap).sum(axis=1) / np.maximum(weights.sum(axis=1), 1))
+    each = np.ones((1, len(score)))
+    whole = _fitted(score, each, truth[None], (0.0, 0.0))
+    start = float(whole[0][0]), float(whole[1][0])
+    order = np.argsort(score, kind="stable")
+    firsts = np.unique(np.linspace(0, len(score), min(RUNS, len(score)), endpoint=False).astype(np.intp))
+    counts = np.diff(np.append(firsts, len(score)))
+    of_run = np.add.reduceat(score[order], firsts) / counts
 
     def statistic(weights: Floats) -> Floats:
-        pieces = [piece(weights[start : start + rows]) for start in range(0, len(weights), rows)]
-        return np.concatenate(pieces)
+        if len(weights) == 1:
+            return _distance(score, probability, weights, weights * truth, start)
+        drawn = weights[:, order]
+        every, came_true = (np.add.reduceat(values, firsts, axis=1) for values in (drawn, drawn * truth[order]))
+        return _distance(of_run, expit(of_run), every, came_true, start)
 
     return statistic
 
 
-def _fitted(score: Floats, truth: Floats, weights: Floats, start: tuple[float, float]) -> tuple[Floats, Floats]:
-    """Intercept and slope (draws,) of logits (N,) by Newton's method, each draw (draws, N) by itself."""
+def _distance(score: Floats, stated: Floats, weights: Floats, true: Floats, start: tuple[float, float]) -> Floats:
+    """The index of each draw (draws,), from what it holds at each score (draws, N)."""
+    intercept, slope = _fitted(score, weights, true, start)
+    gap = np.abs(expit(intercept[:, None] + slope[:, None] * score) - stated)
+    return np.asarray((weights * gap).sum(axis=1) / np.maximum(weights.sum(axis=1), 1))
+
+
+def _fitted(score: Floats, weights: Floats, true: Floats, start: tuple[float, float]) -> tuple[Floats, Floats]:
+    """Intercept and slope (draws,) on logits (N,) by Newton's method, each draw by itself.
+
+    Args:
+        score: logits (N,).
+        weights: how many samples have each (draws, N).
+        true: of how many of them it came true (draws, N).
+        start: intercept and slope to begin from.
+    """
     intercept, slope = np.full(len(weights), start[0]), np.full(len(weights), start[1])
     for _ in range(STEPS):
         fitted = expit(intercept[:, None] + slope[:, None] * score)
-        off = weights * (truth - fitted)
+        off = true - weights * fitted
         curved = weights * fitted * (1 - fitted)
         first = off.sum(axis=1) - PRIOR * intercept
         second = off @ score - PRIOR * (slope - 1)
         own, both, other = curved.sum(axis=1) + PRIOR, curved @ score, curved @ score**2 + PRIOR
-        determinant = own * other - both**2
-        steps = np.stack([other * first - both * second, own * second - both * first]) / determinant
+        steps = np.stack([other * first - both * second, own * second - both * first]) / (own * other - both**2)
         length = np.abs(steps).max(axis=0)
-        steps *= np.minimum(1, LONGEST / np.maximum(length, NEAR))
+        steps *= LONGEST / np.maximum(length, LONGEST)
         intercept, slope = intercept + steps[0], slope + steps[1]
         if float(length.max(initial=0)) < NEAR:
             break
