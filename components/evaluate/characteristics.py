@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.evaluate.divisions import PEOPLE, acquired_by
 from components.evaluate.part import Evaluated
 from components.evaluate.results import heading
 from components.lib.balance import by_chance, of_counts, of_numbers
 from components.lib.dataset import SPLITS
+from components.lib.divisions import PEOPLE, acquired_by
 from components.lib.kinds import TargetKind
 from components.lib.kinds._classes import spoken
 from components.lib.numbers import number
