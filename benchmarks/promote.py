@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtri
 from sklearn.linear_model import LogisticRegression
 
-from components.lib.calibration import fit_thresholds
 from components.lib.divisions import divisions
 from components.lib.kinds.binary import Binary
 from components.lib.paired import differences
+from components.lib.thresholds import fit_thresholds
 from components.lib.train_settings import Threshold
 from components.register.verdict import overall, rows
 from components.register.worst_group import worst_groups
