@@ -6,12 +6,16 @@ import pandas as pd
 from markupsafe import Markup
 
 from components.lib.numbers import number, signed
-from components.lib.page import Section, page, paragraph, table, verdict
+from components.lib.page import Section, page, paragraph, table
 from components.register.compare import Comparison
 from components.register.verdict import Row
 
 TITLE = "Compared with the champion"
-HEAD = ("Measure", "Champion", "Challenger", "Difference (95% interval)", "Margin", "Verdict", "Note")
+HEAD = ("Measure", "Champion", "Challenger", "Difference (95% interval)", "Margin", "Verdict")
+LOOKS = {"superior": "passed", "inferior": "failed"}
+"""How the page shows a verdict on the whole; all others as a warning."""
+NAMES = ("AUC", "Brier", "R²")
+"""Titles that keep their capital inside a sentence."""
 RESEARCH = "Research software, not a medical device: not for decisions about patients."
 HOW = (
     "Both models answered the same test samples, and each interval is of the paired difference, challenger less "
@@ -55,7 +59,8 @@ def sentence(comparison: Comparison) -> str:
 
 def _named(comparison: Comparison, verdict: str) -> str:
     several = len({row.target for row in comparison.rows}) > 1
-    return ", ".join(_title(row, several=several) for row in comparison.rows if row.verdict == verdict)
+    told = [_title(row, several=several) for row in comparison.rows if row.verdict == verdict]
+    return ", ".join(each if each.startswith(NAMES) or several else each[:1].lower() + each[1:] for each in told)
 
 
 def _title(row: Row, *, several: bool) -> str:
@@ -87,10 +92,17 @@ def _cells(comparison: Comparison) -> list[tuple[str, ...]]:
     return [
         (
             _title(row, several=several), number(row.champion), number(row.challenger), _difference(row),
-            f"{'above' if row.better == 'higher' else 'below'} {signed(row.bound)}", row.verdict, row.note,
+            f"{'above' if row.better == 'higher' else 'below'} {signed(row.bound)}", row.verdict,
         )
         for row in comparison.rows
     ]  # fmt: skip
+
+
+def _notes(comparison: Comparison) -> str:
+    """What is to be said of single measures, in one line; empty where nothing is."""
+    several = len({row.target for row in comparison.rows}) > 1
+    told = [f"{_title(row, several=several)}: {row.note}." for row in comparison.rows if row.note]
+    return " ".join(told)
 
 
 def _scale(comparison: Comparison) -> str:
@@ -103,7 +115,7 @@ def markdown(comparison: Comparison) -> str:
     body = "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
     told = [f"## {TITLE}", f"**{sentence(comparison)}**", _which(comparison)]
     if comparison.rows:
-        told += [body, _scale(comparison)]
+        told += [body, *filter(None, [_notes(comparison)]), _scale(comparison)]
     return "\n\n".join([*told, *comparison.notes])
 
 
@@ -119,12 +131,16 @@ def into_card(card: str, comparison: Comparison) -> str:
 
 def section(comparison: Comparison) -> Section:
     """For the report and the page."""
-    good = comparison.overall in ("superior", "non-inferior") and not comparison.unsure
-    blocks: list[Markup] = [verdict(good, sentence(comparison)), paragraph(_which(comparison))]
+    found = comparison.overall
+    looks = "warned" if comparison.unsure else LOOKS.get(found, "warned")
+    first = Markup('<p class="verdict {}"><strong>{}.</strong> {}</p>').format(
+        looks, found[:1].upper() + found[1:], sentence(comparison)
+    )
+    blocks: list[Markup] = [first, paragraph(_which(comparison))]
     if comparison.rows:
         frame = pd.DataFrame(_cells(comparison), columns=[*HEAD])
-        frame = frame if frame["Note"].any() else frame.drop(columns="Note")
-        blocks += [table(frame), paragraph(_scale(comparison)), paragraph(HOW)]
+        notes = [paragraph(text) for text in [_notes(comparison)] if text]
+        blocks += [table(frame), *notes, paragraph(_scale(comparison)), paragraph(HOW)]
     return Section(TITLE, (*blocks, *map(paragraph, comparison.notes)))
 
 

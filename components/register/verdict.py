@@ -64,7 +64,8 @@ def _row(target: str, name: str, found: Difference, margin: float, level: float)
     low, high = found.interval(LEVEL)
     first = found.first
     bound = margin * first.scale * (-1 if first.better == "higher" else 1)
-    notes = [found.note, *dict.fromkeys([first.note, found.second.note])]
+    own, other = first.note, found.second.note
+    notes = [found.note, own if own == other else f"{own} with the champion, {other} with the challenger"]
     return Row(
         target=target, name=name, title=first.title, champion=found.values[0], challenger=found.values[1],
         difference=found.value, low=low, high=high, bound=bound, better=first.better,
