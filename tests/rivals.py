@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import onnx
 import pandas as pd
 from mlflow import MlflowClient
 from onnx import TensorProto, helper, numpy_helper
+from scipy.special import logit
 
 from components.clean import clean
 from components.evaluate.results import measure, predictions
@@ -127,6 +127,28 @@ class Rivals:
         register(*places, model.path, evaluation, out / "registered", self.task(**settings))
 
 
+def calibrated(folder: Path, apart: Mapping[str, float], seed: int = 20) -> Rivals:
+    """About 600 test samples of 450 patients, two in five positive, at two sites; models of calibrated probabilities.
+
+    Args:
+        folder: an empty one.
+        apart: by model, how far it sees the classes apart, in deviations.
+        seed: equal seeds give equal data.
+    """
+    generator = np.random.default_rng(seed)
+    patients = np.repeat([f"Köhler; $(rm {i})" for i in range(760)], generator.integers(1, 3, 760))
+    n = len(patients)
+    positive, shared = generator.random(n) < 0.4, generator.normal(size=n)
+
+    def evidence(far: float) -> Any:
+        """The logit of being positive, of one who sees classes so far apart."""
+        seen = far * (positive - 0.5) + 0.8 * shared + 0.6 * generator.normal(size=n)
+        return far * seen + logit(0.4)
+
+    models = {name: evidence(far) for name, far in apart.items()}
+    return Rivals.of(folder, models, positive, patients, generator.choice(["Süd {x}", "north"], n))
+
+
 def aliases(store: str) -> dict[str, str]:
     """Alias to version."""
     found = MlflowClient(store).get_registered_model(NAME).aliases
@@ -148,9 +170,3 @@ def _graph(place: Path, column: int, count: int) -> str:
     onnx.checker.check_model(made)
     (place / "model.onnx").write_bytes(made.SerializeToString())
     return hashlib.sha256((place / "model.onnx").read_bytes()).hexdigest()
-
-
-def copy_of(rivals: Rivals, folder: Path) -> Rivals:
-    """The same data in another place, to be changed."""
-    shutil.copytree(rivals.folder, folder)
-    return Rivals(folder, rivals.columns)

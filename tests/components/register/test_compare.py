@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
-from rivals import CLASSES, NAME, TARGET, Rivals
-from scipy.special import expit, logit
+from rivals import CLASSES, NAME, TARGET, Rivals, calibrated
+from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from components.lib.development import FILE, write_development
@@ -29,21 +28,7 @@ Measured = Callable[..., Comparison]
 
 @pytest.fixture(scope="module")
 def rivals(tmp_path_factory: pytest.TempPathFactory) -> Rivals:
-    """About 600 test samples of 450 patients; three models whose probabilities are calibrated."""
-    generator = np.random.default_rng(20)
-    patients = np.repeat([f"Köhler; $(rm {i})" for i in range(760)], generator.integers(1, 3, 760))
-    n = len(patients)
-    positive = generator.random(n) < 0.4
-    shared = generator.normal(size=n)
-
-    def evidence(apart: float) -> Any:
-        """The logit of being positive, of one who sees classes so far apart."""
-        seen = apart * (positive - 0.5) + 0.8 * shared + 0.6 * generator.normal(size=n)
-        return apart * seen + logit(0.4)
-
-    models = {"old": evidence(1.35), "good": evidence(2.3), "weak": evidence(0.5)}
-    sites = generator.choice(["Süd {x}", "north"], n)
-    return Rivals.of(tmp_path_factory.mktemp("rivals") / "data", models, positive, patients, sites)
+    return calibrated(tmp_path_factory.mktemp("rivals") / "data", {"old": 1.35, "good": 2.3, "weak": 0.5})
 
 
 @pytest.fixture(scope="module")
