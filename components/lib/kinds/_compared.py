@@ -63,20 +63,22 @@ def of_two_classes(
     }  # fmt: skip
 
 
-def of_several_classes(columns: Floats, label: NDArray[np.intp], names: Classes) -> dict[str, Measure]:
-    """The same in macro forms over the classes that occur, the most probable one being called; without net benefit,
-    which needs a threshold.
+def of_several_classes(
+    columns: Floats, label: NDArray[np.intp], called: NDArray[np.intp], names: Classes
+) -> dict[str, Measure]:
+    """The same in macro forms over the classes that occur, without net benefit, which needs a threshold.
 
     Args:
         columns: probabilities (N, K).
         label: (N,), 0 ... K-1.
+        called: the class that each is called (N,).
         names: the classes, for people.
     """
     from components.lib.class_metrics import Area
     from components.lib.paired import Measure
     from components.lib.resampling import mean, ratio
 
-    called, present = columns.argmax(axis=1), np.unique(label)
+    present = np.unique(label)
     measures = _of_probabilities(Area(columns, label), names)
     of = tuple((label == k, f"labelled {names[k]}") for k in present)
     hits = mean([ratio((called == k) & (label == k), label == k) for k in present])

@@ -224,7 +224,10 @@ class Multiclass(Classes):
         from components.lib.kinds._compared import of_several_classes
 
         label = self.labels(encoded)
-        return of_several_classes(finite(output), label, self.spoken) if len(np.unique(label)) > 1 else {}
+        columns = finite(output)
+        if len(np.unique(label)) < 2:
+            return {}
+        return of_several_classes(columns, label, self.called(columns, decision), self.spoken)
 
     def _measured(
         self, columns: Floats, label: NDArray[np.intp], called: NDArray[np.intp], design: Design
