@@ -142,8 +142,8 @@ def choose_threshold(classes: Classes, share: float, questions: Questions) -> No
     if len(classes.names) != 2 or share >= RARE:
         return
     finding = classes.settings.get("positive", classes.names[1])
-    why = f"{percentage(share)} of the samples are {finding}: sensitivity and specificity don't weigh alike"
-    asked = f"How many of 100 samples of {finding} must the threshold find?"
+    why = f"{percentage(share)} of the samples are labelled {finding}: sensitivity and specificity don't weigh alike"
+    asked = f"How many of 100 samples labelled {finding} must the threshold find?"
     found = questions.choose(asked, SENSITIVITIES, "95", why)
     classes.threshold = {"method": "sensitivity", "sensitivity": int(found) / 100}
     stated = "nobody was asked, see `assumed`" if any(asked in each for each in questions.assumed) else "as answered"

@@ -137,7 +137,10 @@ def test_a_rare_finding_gets_a_threshold_that_is_written_down_and_assumed(
     finding = next(iter(draft.values["targets"].values())).get(
         "positive", draft.values["targets"]["died"]["classes"][1]
     )
-    assert f"100 samples of {finding} must the threshold find? 95 (3.0% of the samples are {finding}" in sentence
+    assert (
+        f"100 samples labelled {finding} must the threshold find? 95 (3.0% of the samples are labelled {finding}"
+        in sentence
+    )
     assert "see `assumed`" in draft.why["train.threshold"]
     assert spec_of(draft, tmp_path).train.threshold.method == "sensitivity"
 
