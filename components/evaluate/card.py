@@ -121,7 +121,7 @@ def _performance(evaluated: Evaluated, facts: CardFacts) -> list[str]:
         held = {**result.metrics, **_by_patient(facts, result)}
         rows = [(words(name, result.kind), _figure(each), str(each.n), each.note) for name, each in held.items()]
         told.append(_table(("Metric", "Value", "n", "Note"), rows))
-        told += _in_counts(result)
+        told += [*_in_counts(result), *_patient_rule(facts, result)]
     told.append("Gates:" if facts.gates else "No gate.")
     told.append(_bullets(f"{'passed' if gate.passed else 'FAILED'}: {gate.text}" for gate in facts.gates))
     return told
@@ -148,6 +148,13 @@ def _classes(result: Result) -> str:
 def _by_patient(facts: CardFacts, result: Result) -> dict[str, Estimate]:
     of_looks = facts.metrics.get(result.target, {})
     return {name: each for name, each in of_looks.items() if name.startswith((BY_PATIENT, WITHOUT))}
+
+
+def _patient_rule(facts: CardFacts, result: Result) -> list[str]:
+    """How an answer to a patient is made, where figures by patient stand in the table."""
+    if not any(name.startswith(BY_PATIENT) for name in _by_patient(facts, result)):
+        return []
+    return [f"{result.kind.patient_text(result.fitted.patients)} A served answer is that to a sample."]
 
 
 def _groups(evaluated: Evaluated, facts: CardFacts) -> list[str]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import brier_score_loss, mean_absolute_error, recall_score, roc_auc_score
 
 from components.evaluate.by_patient import part
+from components.evaluate.card import CardFacts, card
 from components.evaluate.gates import judge
 from components.lib.gate_names import gate_names
 from components.lib.patient_figures import Rule
@@ -120,3 +121,11 @@ def test_few_patients_are_told_as_patients_and_pass_no_gate(tmp_path: Path) -> N
     (gate,) = judge(looked.metrics, {f"{TARGET}.patient_auc": 0.1}, {TARGET: FINDING})
     assert not gate.passed
     assert gate.text.endswith("can't be judged: too few: 15 patients labelled pneumonia, at least 20 needed")
+
+
+def test_the_card_says_by_which_rule_patients_are_judged(tmp_path: Path) -> None:
+    case, _ = films()
+    given = evaluated(tmp_path, **case)
+    facts = CardFacts((), (), part(given).metrics)
+    assert "A patient's answer is the highest probability among the samples, with a calibration" in card(given, facts)
+    assert "A patient's answer" not in card(given, CardFacts((), ()))
