@@ -5,7 +5,7 @@ from __future__ import annotations
 from components.evaluate.part import Evaluated, Part
 from components.lib.giveaways import ASK
 from components.lib.page import Section, paragraph
-from components.lib.validate import giveaways
+from components.lib.validate import giveaways, turned_labels
 from components.lib.validate.outcome import receipt_beside
 from components.lib.validate.shortcuts import RAISED_LINE
 
@@ -49,6 +49,9 @@ def _warning(line: str, *, learnt: bool) -> str:
                 else "a network that goes by it looks better on these samples than it is."
             )
         )
+    if line.startswith(turned_labels.RAISED_LINE):
+        told = line.removeprefix(turned_labels.RAISED_LINE)
+        return f"{told[:1].upper()}{told[1:]}. Until that is known, neither the network nor its metrics mean anything there."
     if line.startswith(giveaways.RAISED_LINE):
         told = line.removeprefix(giveaways.RAISED_LINE).partition(f"; {ASK}")[0]
         return (

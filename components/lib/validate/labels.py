@@ -32,6 +32,7 @@ from components.lib.validate.quick_model import (
     usable,
 )
 from components.lib.validate.tables import as_labels
+from components.lib.validate.turned_labels import turned
 
 SIDE, COMPONENTS, STRENGTH = 24, 60, 0.1
 """Pixels a side that the model sees, its principal components, and the inverse strength of its penalty."""
@@ -59,6 +60,7 @@ def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> tuple[Findi
     samples = as_labels(samples, spec)
     rows = np.flatnonzero(samples["split"].isin(["train", "validation"]).to_numpy())
     lines, found, count = [], [], 0
+    opposite: list[str] = []
     for name, kind in spec.targets.items():
         if not kind.class_names:
             continue
@@ -72,6 +74,7 @@ def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> tuple[Findi
         folds = grouped_folds(labels, patients(samples.iloc[used]))
         output = out_of_fold(features, labels, folds, components, STRENGTH)
         suspected = suspects(output, labels)
+        opposite += turned(samples.iloc[used], name, output, labels)
         of_test.append(_of_test(dataset, samples, spec, name, (labels, features, components, output)))
         count += len(suspected)
         table = samples.iloc[used[suspected]][["sample_id", "split", name]].rename(columns={name: "label"})
@@ -84,7 +87,8 @@ def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> tuple[Findi
     table = table.sort_values(["margin", "sample_id"], ascending=[False, True]).head(spec.clean.suspects)
     listed = f", {len(table)} of them in suspects.csv" if count > len(table) else ""
     lines.append(f"suspected labels: {count} of {len(rows)} in train and validation{listed}")
-    warnings = tuple(lines[-1:]) if count else ()
+    warnings = (*(lines[-1:] if count else ()), *opposite)
+    lines += opposite
     tested = pd.concat(of_test, ignore_index=True).astype({"suspected": bool})
     if len(tested):
         lines.append(
