@@ -51,7 +51,8 @@ def _warning(line: str, *, learnt: bool) -> str:
         )
     if line.startswith(turned_labels.RAISED_LINE):
         told = line.removeprefix(turned_labels.RAISED_LINE)
-        return f"{told[:1].upper()}{told[1:]}. Until that is known, neither the network nor its metrics mean anything there."
+        unless = "Until that is known, neither the network nor its metrics mean anything there."
+        return f"{told[:1].upper()}{told[1:]}. {unless}"
     if line.startswith(giveaways.RAISED_LINE):
         told = line.removeprefix(giveaways.RAISED_LINE).partition(f"; {ASK}")[0]
         return (
