@@ -48,6 +48,11 @@ ALTERED = {
     "half the size and back": lambda picture: resized(picture, 0, SIDE // 2),
     "crop of 1 pixel": lambda picture: resized(picture, 1, SIDE),
     "crop of 2 pixels": lambda picture: resized(picture, 2, SIDE),
+    "mirrored left to right": lambda picture: picture[:, ::-1],
+    "mirrored top to bottom": lambda picture: picture[::-1],
+    "upside down": lambda picture: picture[::-1, ::-1],
+    "inverted": lambda picture: 255 - picture,
+    "inverted, mirrored, JPEG 50": lambda picture: jpeg(np.ascontiguousarray(255 - picture[:, ::-1]), 50),
 }
 
 

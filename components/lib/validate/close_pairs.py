@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +27,16 @@ ROUNDED, APART = 2e-4, 1e-3
 """What half precision may take from a correlation, and add to the distance of two vectors."""
 
 
-def close_pairs(vectors: NDArray[np.float16], least: float) -> Iterator[tuple[Rows, Rows]]:
+def close_pairs(
+    vectors: NDArray[np.float16], least: float, ends: tuple[int, ...] = ()
+) -> Iterator[tuple[Rows, Rows]]:  # fmt: skip
     """All pairs that correlate by `least` and more (by a hair less, too: the vectors are rounded), tile by tile.
 
     Args:
         vectors: rows (N, D) of length 1; or 0, which are close to none.
         least: above 0, at most 1.
+        ends: where pieces of the vectors begin, but for the first, of which each may have its signs turned: pairs that
+            correlate so in the way in which every piece fits best. None: as they are.
 
     Yields:
         First and second row of each pair, (n,) each; the first is smaller.
@@ -40,14 +45,15 @@ def close_pairs(vectors: NDArray[np.float16], least: float) -> Iterator[tuple[Ro
         return
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    places = _places(vectors)
+    places = _places(np.abs(vectors) if ends else vectors)  # which lie no further apart than turned ones
+    pieces = tuple(slice(*each) for each in pairwise((0, *ends, vectors.shape[1]))) if ends else ()
     groups = _groups(places, np.arange(len(vectors)))
     near = _near(places, groups, float(np.sqrt(2 - 2 * (least - ROUNDED))) + APART)
     starts = range(0, len(groups), TILE)
     tiles = [(start, other) for start in starts for other in starts if other >= start]
     # A thread a tile: products as small as these cost more when each of them is shared out.
     with threadpool_limits(1):
-        for found in each_sample(partial(_of_tile, vectors, groups, near, least - ROUNDED), tiles):
+        for found in each_sample(partial(_of_tile, vectors, pieces, groups, near, least - ROUNDED), tiles):
             if len(found):
                 found.sort(axis=1)
                 yield found[:, 0], found[:, 1]
@@ -84,8 +90,9 @@ def _near(places: Floats32, groups: list[Rows], furthest: float) -> NDArray[np.b
 
 
 def _of_tile(
-    vectors: NDArray[np.float16], groups: list[Rows], near: NDArray[np.bool_], least: float, tile: tuple[int, int]
-) -> Rows:
+    vectors: NDArray[np.float16], pieces: tuple[slice, ...], groups: list[Rows], near: NDArray[np.bool_], least: float,
+    tile: tuple[int, int],
+) -> Rows:  # fmt: skip
     """Pairs (n, 2) between `TILE` groups from one on and `TILE` from another one on."""
     start, other = tile
     found = [np.zeros((0, 2), np.intp)]
@@ -98,8 +105,20 @@ def _of_tile(
         if not chosen:
             continue
         mine, theirs = groups[first], np.concatenate([groups[second] for second in chosen])
-        close = vectors[mine].astype(np.float32) @ np.concatenate([held[second] for second in chosen]).T >= least
+        ones, others = vectors[mine].astype(np.float32), np.concatenate([held[second] for second in chosen])
+        close = (_fitting_best(ones, others, pieces) if pieces else ones @ others.T) >= least
         one, two = np.divmod(np.flatnonzero(close), len(theirs))
         new = (two > one) | (chosen[0] != first) | (two >= len(mine))  # a group with itself: each pair once
         found.append(np.column_stack([mine[one[new]], theirs[two[new]]]))
     return np.concatenate(found)
+
+
+def _fitting_best(ones: Floats32, others: Floats32, pieces: tuple[slice, ...]) -> Floats32:
+    """Correlations (n, m) when each piece is turned as it fits best."""
+    best = np.zeros((len(ones), len(others)), np.float32)
+    product = np.empty_like(best)
+    for piece in pieces:
+        np.matmul(ones[:, piece], others[:, piece].T, out=product)
+        np.abs(product, out=product)
+        best += product
+    return best

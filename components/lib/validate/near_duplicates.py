@@ -1,9 +1,10 @@
-"""Near duplicates: pictures that are the same but for brightness, noise, compression or a resize, on two sides.
+"""Near duplicates: pictures that are the same but for brightness, noise, compression, a resize, a mirror or inversion.
 
 A reduced picture proposes, pixels decide; padding is taken off first. Two pictures are proposed when their reductions
 to 12 by 12 correlate by .989; those of copies that the pixels confirmed did so by .990 and more. They are near
 duplicates when their pixels correlate by .99 and, since two patients of one build may do so, their fine detail by .8.
-Brightness and contrast don't change a correlation. Turned, mirrored, shifted and visibly cropped copies are not found.
+Brightness and contrast don't change a correlation; mirrored, upside down and inverted ones are compared as such
+(`mirrored`). Copies turned by another angle, shifted and visibly cropped are not found.
 
 Hashes of bits propose too much: on chest films a difference hash within 4 bits names 2,001 of 4,708.
 """
@@ -23,7 +24,8 @@ from components.lib.dataset import Dataset, DatasetWriter, read_parquet
 from components.lib.kinds import InputKind
 from components.lib.spec import SPLITS, TaskSpec
 from components.lib.validate.checks import NEAR, Finding
-from components.lib.validate.close_pairs import close_pairs
+from components.lib.validate.close_pairs import ROUNDED, close_pairs
+from components.lib.validate.mirrored import KINDS, as_kind, correlations, ends, transform
 from components.lib.validate.outcome import NAMED_AT_MOST, Check
 from components.lib.validate.pictures import AT_ONCE, DETAIL, Floats32, Pictures, Rows, is_picture
 
@@ -47,7 +49,7 @@ class NearDuplicates:
     samples: pd.DataFrame
     """Columns sample_id, split, patient and fold where known, and the targets with classes: one row a picture."""
     pairs: pd.DataFrame
-    """Columns first, second (rows of `samples`; the first gives way) and correlation."""
+    """Columns first, second (rows of `samples`; the first gives way), correlation and kind, one of `mirrored.KINDS`."""
     complete: bool = True
     """Whether the search came to its end."""
 
@@ -79,7 +81,7 @@ class NearDuplicates:
     def _told(self) -> pd.DataFrame:
         first = self.samples.iloc[self.pairs["first"]].reset_index(drop=True)
         second = self.samples.iloc[self.pairs["second"]].reset_index(drop=True).add_suffix("_2")
-        return pd.concat([first, second, self.pairs[["correlation"]]], axis=1)
+        return pd.concat([first, second, self.pairs[["correlation", "kind"]].reset_index(drop=True)], axis=1)
 
     @cached_property
     def contradicting(self) -> pd.DataFrame:
@@ -102,6 +104,7 @@ class NearDuplicates:
         raised = [line for line in lines if not line.endswith(": 0")] if stays or not self.complete else []
         columns = {"sample_id": "sample", "split": "stands in", "sample_id_2": "like", "split_2": "which stands in"}
         shown = self._told.sort_values(["correlation", "sample_id", "sample_id_2"], ascending=[False, True, True])
+        columns |= {"kind": "the other is the same,"}
         table = shown.head(SHOWN)[[*columns, "correlation"]].rename(columns=columns).round({"correlation": 4})
         asked = policy == "fail" or (policy == "drop_from_train" and not self.complete)
         checks = (self._check(),) if asked else ()
@@ -117,6 +120,8 @@ class NearDuplicates:
             for (one, other), ids in found
         ] or ["near duplicates across splits: 0"]
         told = self._told
+        counts = {kind: int((told["kind"] == kind).sum()) for kind in KINDS[1:]}
+        lines += [f"near duplicates, {kind}: {_count(number, 'pair')}" for kind, number in counts.items() if number]
         if "fold" in told:
             lines.append(f"near duplicates across folds: {len(self.in_two_folds)}")
         strangers = told["patient"].notna() & told["patient_2"].notna() & (told["patient"] != told["patient_2"])
@@ -194,11 +199,13 @@ def drop(dataset: Dataset, reasons: pd.Series) -> Dataset:
 def write(found: list[NearDuplicates], leaving: pd.Series, folder: Path) -> None:
     """Write the pairs that stay in two splits to near_duplicates.parquet, for evaluate; no file where nobody can say.
 
-    Columns sample_id, split, the same with _2, and correlation.
+    Columns sample_id, split, the same with _2, correlation and kind.
     """
     if not found or not all(each.complete for each in found):
         return
-    pairs = pd.concat([each.across for each in found])[["sample_id", "split", "sample_id_2", "split_2", "correlation"]]
+    pairs = pd.concat([each.across for each in found])[
+        ["sample_id", "split", "sample_id_2", "split_2", "correlation", "kind"]
+    ]
     gone = pairs["sample_id"].isin(leaving.index) | pairs["sample_id_2"].isin(leaving.index)
     pairs[~gone].to_parquet(folder / FILE, index=False)
 
@@ -219,7 +226,9 @@ def _search(dataset: Dataset, name: str, kind: InputKind, labelled: list[str]) -
         count += len(piece)
         if count > MOST_PAIRS:
             break
-    pairs = pd.concat(pieces, ignore_index=True) if pieces else _pairs(np.zeros(0, int), np.zeros(0, int), np.zeros(0))
+    pairs = (
+        pd.concat(pieces, ignore_index=True) if pieces else _pairs(np.zeros(0, int), np.zeros(0, int), np.zeros(0), 0)
+    )
     order = samples["split"].map({split: place for place, split in enumerate(SPLITS)}).to_numpy()
     later = order[pairs["first"]] > order[pairs["second"]]
     pairs.loc[later, ["first", "second"]] = pairs.loc[later, ["second", "first"]].to_numpy()
@@ -237,33 +246,48 @@ def near_pairs(pictures: Pictures, samples: pd.DataFrame) -> Iterator[pd.DataFra
         samples: N rows with the columns split, patient, sha256 and, where there are some, fold; any other is a label.
 
     Yields:
-        Columns first, second (rows, ascending) and correlation.
+        Columns first, second (rows, ascending), correlation and kind, one of `mirrored.KINDS`.
     """
     codes = {column: pd.factorize(samples[column])[0] for column in samples if column != "sample_id"}
     codes.setdefault("fold", np.full(len(samples), -1))
-    for first, second in close_pairs(pictures.reduced(REDUCED), PROPOSED):
+    vectors = pictures.reduced(REDUCED)
+    shape = pictures.shape(REDUCED)
+    transforms = transform(vectors, shape)
+    for first, second in close_pairs(transforms, PROPOSED, ends(shape)):
         matters = codes["split"][first] != codes["split"][second]
         for column in codes.keys() - {"split", "sha256"}:
             one, two = codes[column][first], codes[column][second]
             matters |= (one != two) & (one >= 0) & (two >= 0)
         matters &= codes["sha256"][first] != codes["sha256"][second]
         if matters.any():
-            yield _decided(pictures, first[matters], second[matters])
+            first, second = first[matters], second[matters]
+            told = correlations(transforms, shape, first, second)
+            yield _decided(pictures, first, second, told >= PROPOSED - ROUNDED)
 
 
-def _decided(pictures: Pictures, first: Rows, second: Rows) -> pd.DataFrame:
-    """The proposed pairs that are one picture."""
-    correlation = _correlation(lambda rows: pictures.standardised(rows, DETAIL), first, second)
-    same = correlation >= SAME
-    first, second, correlation = first[same], second[same], correlation[same]
-    fine = _correlation(pictures.detail, first, second) >= SAME_DETAIL
-    return _pairs(first[fine], second[fine], correlation[fine])
+def _decided(pictures: Pictures, first: Rows, second: Rows, proposed: NDArray[np.bool_]) -> pd.DataFrame:
+    """The proposed pairs (n,) that are one picture in one of the kinds (n, 8); of several the simplest."""
+    found, left = [], np.ones(len(first), bool)
+    for kind in range(len(KINDS)):
+        asked = np.flatnonzero(left & proposed[:, kind])
+        if not len(asked):
+            continue
+        one, two = first[asked], second[asked]
+        correlation = _correlation(lambda rows: pictures.standardised(rows, DETAIL), pictures, one, two, kind)
+        same = correlation >= SAME
+        asked, one, two, correlation = asked[same], one[same], two[same], correlation[same]
+        fine = _correlation(pictures.detail, pictures, one, two, kind) >= SAME_DETAIL
+        left[asked[fine]] = False
+        found.append(_pairs(one[fine], two[fine], correlation[fine], kind))
+    return pd.concat(found, ignore_index=True) if found else _pairs(first[:0], second[:0], np.zeros(0), 0)
 
 
-def _correlation(read: Callable[[Rows], Floats32], first: Rows, second: Rows) -> Floats32:
-    """Of the pictures of each pair (n,), as `read` standardises them."""
+def _correlation(
+    read: Callable[[Rows], Floats32], pictures: Pictures, first: Rows, second: Rows, kind: int
+) -> Floats32:  # fmt: skip
+    """Of the pictures of each pair (n,), as `read` standardises them; the second one as the kind shows it."""
     (left, at_left), (right, at_right) = (np.unique(rows, return_inverse=True) for rows in (first, second))
-    ones, others = read(left), read(right)
+    ones, others = read(left), as_kind(read(right), pictures.shape(DETAIL), kind)
     if len(first) > MANY:  # then one product of matrices costs less than gathering the pairs
         together: Floats32 = (ones @ others.T)[at_left, at_right]
         return together
@@ -272,8 +296,11 @@ def _correlation(read: Callable[[Rows], Floats32], first: Rows, second: Rows) ->
     return np.concatenate([np.zeros(0, np.float32), *told])
 
 
-def _pairs(first: Rows, second: Rows, correlation: NDArray[np.floating]) -> pd.DataFrame:
-    return pd.DataFrame({"first": first, "second": second, "correlation": correlation.astype(np.float64)})
+def _pairs(first: Rows, second: Rows, correlation: NDArray[np.floating], kind: int) -> pd.DataFrame:
+    told = pd.Series([KINDS[kind]] * len(first), dtype="str")
+    return pd.DataFrame(
+        {"first": first, "second": second, "correlation": correlation.astype(np.float64), "kind": told}
+    )  # fmt: skip
 
 
 def _count(number: int, noun: str) -> str:

@@ -33,9 +33,13 @@ class Pictures:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
+    def shape(self, side: int) -> tuple[int, int]:
+        """Height and width of the pictures at this side."""
+        return min(side, self.kind.shape[0]), min(side, self.kind.shape[1])
+
     def pixels(self, rows: Rows, side: int) -> Floats32:
         """Pictures (n, h, w) without padding, of at most `side` pixels a side, colours averaged; rows ascending."""
-        made = np.zeros((len(rows), min(side, self.kind.shape[0]), min(side, self.kind.shape[1])), np.float32)
+        made = np.zeros((len(rows), *self.shape(side)), np.float32)
         for start, end, array in zip(self._starts[:-1], self._starts[1:], self._arrays, strict=True):
             first, last = np.searchsorted(rows, [start, end])
             for at in range(first, last, AT_ONCE):
@@ -44,7 +48,7 @@ class Pictures:
         return made
 
     def _bare(self, cleaned: Array, side: int) -> Floats32:
-        size = (min(side, self.kind.shape[0]), min(side, self.kind.shape[1]))
+        size = self.shape(side)
         # Correlations don't change when 0 to 255 stays 0 to 255.
         pixels = cleaned if cleaned.dtype == np.uint8 else self.kind.to_network(cleaned, self._fitted)
         return _bare(pixels, size)

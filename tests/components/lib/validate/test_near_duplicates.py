@@ -20,7 +20,7 @@ from components.ingest import ingest
 from components.lib.dataset import ArrayInfo, Dataset, DatasetWriter
 from components.lib.errors import GateError
 from components.lib.spec import TaskSpec
-from components.lib.validate import close_pairs, near_duplicates
+from components.lib.validate import close_pairs, mirrored, near_duplicates
 from components.lib.validate.near_duplicates import search
 
 ROOT = Path(__file__).parents[4]
@@ -56,13 +56,13 @@ def padded(picture: Picture) -> Picture:
 
 def dataset_of(folder: Path, pictures: list[Picture], **columns: Any) -> Dataset:
     """A cleaned dataset of these pictures."""
-    count, side = len(pictures), pictures[0].shape[0]
+    count, (high, side) = len(pictures), pictures[0].shape
     ids = [f"s{i:04d}" for i in range(count)]
     table = pd.DataFrame({"sample_id": ids, "patient": ids, "sha256": ids, **columns})
     writer = DatasetWriter(folder)
     folder.mkdir(exist_ok=True)
     writer.write_part(0, table, {"image": np.stack(pictures)[..., None]})
-    info = {"image": ArrayInfo(shape=(side, side, 1), dtype="uint8", kind="image")}
+    info = {"image": ArrayInfo(shape=(high, side, 1), dtype="uint8", kind="image")}
     writer.finish(
         task="t", step="clean", parts=1, arrays=info, synthetic=True, targets={}, key_fingerprint=None, lineage={}
     )
@@ -83,6 +83,32 @@ def test_altered_copies_are_found_and_no_others(tmp_path: Path, alter: Callable[
     assert found.finding("report").lines == (
         "near duplicates across splits: 20 pairs in train and validation (20 train rows)",
     )
+
+
+@pytest.mark.parametrize("high", [SIDE, 20, 9])  # below 12 pixels nothing is reduced
+def test_mirrored_and_inverted_copies_are_found_and_named(tmp_path: Path, high: int) -> None:
+    originals = [smooth(i)[:high] for i in range(48)]
+    chance = np.random.default_rng(high)
+    kinds = [*chance.permutation([*range(1, 8)] * 2)]
+    copies = []
+    for picture, kind in zip(originals, kinds, strict=False):
+        turned = picture[:: -1 if kind & 2 else 1, :: -1 if kind & 1 else 1]
+        copies.append(darker(np.ascontiguousarray(256 - turned.astype(int) if kind & 4 else turned).astype(np.uint8)))
+    splits = ["train"] * 48 + ["test"] * len(copies)
+    dataset = dataset_of(tmp_path / "d", originals + copies, split=splits)
+    spec = task(inputs={"image": {"kind": "image", "size": [high, SIDE]}})
+    ((found,), _) = search(dataset, spec)
+    told = found.pairs.sort_values("first")
+    assert list(zip(told["first"], told["second"], strict=True)) == [(i, 48 + i) for i in range(len(copies))]
+    assert list(told["kind"]) == [mirrored.KINDS[kind] for kind in kinds]
+    finding = found.finding("report")
+    assert "near duplicates, mirrored left to right: 2 pairs" in finding.lines
+    assert {*finding.tables[0][1]["the other is the same,"]} == {*mirrored.KINDS[1:]}
+    assert {*found.dropped.index} == {f"s{i:04d}" for i in range(len(copies))}
+    near_duplicates.write([found], pd.Series(dtype="str"), tmp_path)
+    written = near_duplicates.read(tmp_path)
+    assert written is not None
+    assert {*written["kind"]} == {*mirrored.KINDS[1:]}
 
 
 def test_blocks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
