@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from components.evaluate import (
+    agreement,
     bands,
     by_patient,
     calibration,
@@ -89,7 +90,7 @@ class Findings:
         return CardFacts(
             self.gates, self.receipt, _of_looks(self.parts), self.warnings, self.opening, self.name,
             self.patients_unknown, tuple(limit for part in self.parts for limit in part.limits),
-            self.characteristics,
+            self.characteristics, agreement.has_readers(self.evaluated),
         )  # fmt: skip
 
 
@@ -107,6 +108,7 @@ def find(evaluated: Evaluated, opening: Opening | None, name: str = "") -> Findi
         sizes.part(evaluated),
         duplicates.part(evaluated),
         suspected.part(evaluated),
+        agreement.part(evaluated),
         sets.part(evaluated),
         bands.part(evaluated),
         operating.part(evaluated),

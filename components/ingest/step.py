@@ -19,6 +19,7 @@ from components.lib.parallel import each_sample
 from components.lib.places import Place, readers
 from components.lib.progress import progress
 from components.lib.pseudonyms import PUBLIC_KEY, fingerprint, load_key, pseudonym, require_fingerprint
+from components.lib.reader_columns import labelled
 from components.lib.readers import Load, Source
 from components.lib.readers._foreign import require_own, special_words
 from components.lib.readers.base import content
@@ -61,7 +62,12 @@ def ingest(raw: Place, dataset: Path, private: Path, spec: TaskSpec) -> None:
     table["sex"] = _sexes(table["sex"])
     _check_targets(table, spec)
     told = _labels_read(table, spec)
-    table = table.assign(**{name: kind.column(table[name]) for name, kind in spec.targets.items()})
+    table = table.assign(
+        **{
+            name: kind.column(table[name])
+            for name, kind in labelled(spec.source, spec.targets, [*map(str, table.columns)]).items()
+        }
+    )
     table, who = known_patients(table, spec)
     table["sha256"] = _digests(spec.source.opener(raw, spec.inputs), table, readers(raw))
     missing = table[table["sha256"].isna()]
@@ -132,10 +138,11 @@ def _counted(refused: pd.DataFrame) -> list[str]:
 
 
 def _write_parts(writer: DatasetWriter, kept: pd.DataFrame, rejected: pd.DataFrame, spec: TaskSpec) -> int:
-    columns = ["sample_id", "patient", "split", *spec.targets, "site", "sex", "age", "sha256"]
+    labels = labelled(spec.source, spec.targets, [*map(str, kept.columns)])
+    columns = ["sample_id", "patient", "split", *labels, "site", "sex", "age", "sha256"]
     columns += [name for name in ("fold", "device") if name in kept]
     table = kept[columns].astype({"site": "str", "sex": "str", "patient": "str", "split": "str"})
-    for name, kind in spec.targets.items():
+    for name, kind in labels.items():
         table[name] = kind.column(table[name])
     table["age"] = pd.to_numeric(table["age"], errors="coerce").astype("Float32")
     table["synthetic"] = spec.source.synthetic
@@ -156,7 +163,7 @@ def _sexes(column: pd.Series) -> pd.Series:
 
 
 def _check_targets(table: pd.DataFrame, spec: TaskSpec) -> None:
-    for name, kind in spec.targets.items():
+    for name, kind in labelled(spec.source, spec.targets, [*map(str, table.columns)]).items():
         places = [spec.source.place(*item) for item in zip(table["file"], table["row"], strict=True)]
         problem = kind.problem(table[name].set_axis(places))
         if problem:

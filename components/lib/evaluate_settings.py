@@ -29,6 +29,9 @@ class Evaluate(Settings):
     prevalences: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     """Shares of positives, where the model may be used, at which the report gives predictive values: [0.01, 0.05].
     For binary targets; those of the test sample are always given."""
+    ordered: tuple[str, ...] = ()
+    """Targets of three classes or more that are listed from least to most: [grade]. For them the agreement of readers
+    is weighted, too."""
     card: Card = Card()
     """What only people can say, for model_card.md."""
 

@@ -20,6 +20,7 @@ from components.lib.gate_names import gate_names, gate_words
 from components.lib.kinds import TARGET_KINDS, AnyInput, AnyTarget
 from components.lib.phantoms import AnyPhantom
 from components.lib.places import is_remote
+from components.lib.reader_columns import readers_problem
 from components.lib.readers import ATTRIBUTES, AnySource
 from components.lib.register_settings import Register
 from components.lib.settings import Settings, Share
@@ -194,6 +195,8 @@ class TaskSpec(Settings):
                 raise _wrong(f"evaluate.gates.{gate}", expected, f"no such target{nearest(target, self.targets)}")
             self._check_metric(gate, target, metric)
         self._check_targets()
+        if problem := readers_problem(self.source, self.targets, self.inputs, self.evaluate.ordered):
+            raise _wrong(*problem)
         self._check_allowed()
         self._check_source()
         self._check_split()

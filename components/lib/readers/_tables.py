@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from components.lib.errors import DataError, nearest
 from components.lib.kinds.table import UNKNOWN
 from components.lib.places import Place
+from components.lib.reader_columns import reader_columns
 from components.lib.readers.base import ATTRIBUTES, Columns, Targets
 from components.lib.tables import PLAIN_FORM, TableForm, read_text
 
@@ -90,13 +91,16 @@ def index_of(
     Raises:
         DataError: a column is missing, or a split is none of train, validation and test.
     """
+    read_by = reader_columns(columns.readers, targets)
     wanted = {**needed, **{name: columns.of(name) for name in targets}}
+    wanted |= {name: column for name, (_, column) in read_by.items()}
     require_columns(rows, path, wanted.values())
     for attribute in ATTRIBUTES:
         column = getattr(columns, attribute)
         if column in rows:
             wanted[attribute] = column
     classes = {name: kind.class_names for name, kind in targets.items()}
+    classes |= {name: classes[target] for name, (target, _) in read_by.items()}
     table = pd.DataFrame({name: known_text(rows[column], classes.get(name, ())) for name, column in wanted.items()})
     table["split"] = split_names(table.get("split"), path, len(table))
     return with_attributes(table)

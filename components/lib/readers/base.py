@@ -44,6 +44,11 @@ class Columns(Settings):
     targets: dict[str, str] = Field(default_factory=dict)
     """Target to its column, where it isn't called like the target: {outcome: Outcome}."""
 
+    readers: dict[str, list[str]] = Field(default_factory=dict)
+    """Per target with classes, columns in which single readers labelled it: {finding: [reader_a, reader_b]}. The report
+    measures how far they agree, with one another and with the model; they never become inputs. Their names are not
+    kept."""
+
     def __hash__(self) -> int:
         """Pydantic's own would stumble over the mapping, and what is read once a process is remembered by settings."""
         return hash(self.model_dump_json())

@@ -24,6 +24,7 @@ from pydantic import model_validator
 from components.lib.errors import DataError, Unusable
 from components.lib.kinds.table import Row, Table
 from components.lib.places import Place, Remote
+from components.lib.reader_columns import reader_columns
 from components.lib.readers._tables import index_of, report_empty, require_columns
 from components.lib.readers.base import ATTRIBUTES, Columns, Inputs, Load, Source, Targets
 from components.lib.settings import wrong
@@ -68,7 +69,7 @@ class TableFile(Source):
         numbers, words = _columns(inputs)
         self._refuse_leaks({*numbers, *words}, targets)
         path = self._path(raw)
-        answers = [self.columns.of(target) for target in targets]
+        answers = self._answers(targets)
         table, positions = self._read(path, [*numbers, *words, *answers])
         if not len(table):
             raise DataError(str(path), expected="at least one row", found="the names of the columns, and nothing below",
@@ -117,8 +118,13 @@ class TableFile(Source):
     def _path(self, raw: Place) -> Place:
         return raw / self.file if self.file else raw
 
+    def _answers(self, targets: Targets) -> list[str]:
+        """The columns of targets, and of readers who labelled them."""
+        read_by = reader_columns(self.columns.readers, targets).values()
+        return list(dict.fromkeys([*map(self.columns.of, targets), *(column for _, column in read_by)]))
+
     def _refuse_leaks(self, columns: Collection[str], targets: Targets) -> None:
-        answers = {self.columns.of(target) for target in targets}
+        answers = self._answers(targets)
         for name in (*answers, self.columns.patient):
             if name in columns:
                 raise DataError(
