@@ -102,9 +102,12 @@ def _among(result: Result, readers: list[Rater], classes: int) -> tuple[str, str
     if len(readers) == 1:
         return "", f"{result.title}: one reader's labels were compared with truth and model; see the report."
     statistic = kappa.fleiss(labels, classes) if len(readers) > 2 else kappa.cohen(labels[:, 0], labels[:, 1], classes)
-    found: Estimate = kappa.measured({"kappa": statistic}, int(both.sum()), result.patients_of(both))["kappa"]
+    who = "all" if len(readers) > 2 else "both"
+    found: Estimate = kappa.measured({"kappa": statistic}, int(both.sum()), result.patients_of(both), who)["kappa"]
     form = "Fleiss' kappa" if len(readers) > 2 else "Cohen's kappa"
-    of = f"on {int(both.sum()):,} test samples that all of them read"
+    if not found.known:
+        return f"{form} is unknown, {found.note}", f"{result.title}: how far {len(readers)} readers agree is unknown."
+    of = f"on {int(both.sum()):,} test samples that {who} labelled"
     return f"{form} {found} {of}", f"{result.title}: {len(readers)} readers agree with {form} {found} {of}."
 
 

@@ -239,7 +239,7 @@ def _lines(
         counts: by split, how many are of each and, last, how many are unknown (K + 1,).
         hidden: which of these aren't shown.
     """
-    categories = _differences({s: each[:-1] for s, each in _pooled(counts, hidden).items()}, of_counts)
+    categories = _differences({s: each[:-1] for s, each in _pooled(counts, hidden).items()}, _of_shown)
     lines = [Line(label, tuple("" for _ in counts), categories)]
     for place, name in enumerate([*names, UNKNOWN]):
         last = place == len(names)
@@ -266,7 +266,8 @@ def _withheld(counts: Counts, limit: int) -> NDArray[np.bool_]:
     while hidden.any() and counts[hidden].sum() < 2 * limit and ((counts > 0) & ~hidden).any():
         rest = np.flatnonzero((counts > 0) & ~hidden)
         hidden[rest[np.argmin(counts[rest])]] = True
-    return hidden
+    # With nothing else to withhold, a 0 beside them would tell them by the number of all.
+    return hidden | (hidden.any() and counts[hidden].sum() < 2 * limit)
 
 
 def _pooled(counts: Mapping[str, Counts], hidden: Mapping[str, NDArray[np.bool_]]) -> dict[str, Counts]:
@@ -276,6 +277,11 @@ def _pooled(counts: Mapping[str, Counts], hidden: Mapping[str, NDArray[np.bool_]
     if not joined.any():
         return dict(counts)
     return {split: np.array([*each[:-1][~joined[:-1]], each[joined].sum(), each[-1]]) for split, each in counts.items()}
+
+
+def _of_shown(one: Counts, other: Counts) -> float:
+    """Their difference; unknown where all but one category are joined, because counts are withheld or there is one."""
+    return of_counts(one, other) if len(one) > 1 else math.nan
 
 
 def _differences(of: Mapping[str, NDArray[np.generic]], measure: object) -> tuple[float | None, ...]:

@@ -67,7 +67,7 @@ def _beyond_chance(found: Floats, by_chance: Floats) -> Floats:
 
 
 def measured(
-    statistics: Mapping[str, Statistic], count: int, patients: NDArray[np.integer] | None
+    statistics: Mapping[str, Statistic], count: int, patients: NDArray[np.integer] | None, who: str = "both"
 ) -> dict[str, Estimate]:
     """Kappas of the same N samples with 95% intervals.
 
@@ -75,8 +75,9 @@ def measured(
         statistics: by name.
         count: N.
         patients: equal numbers for samples of one patient (N,); None: nobody has several.
+        who: labelled them: "both", "all".
     """
     design = Design.of(np.zeros(count, np.intp), patients)
-    if too_few := design.too_few(np.ones(count, bool), "that both read"):
+    if too_few := design.too_few(np.ones(count, bool), f"that {who} labelled"):
         return {name: missing(too_few) for name in statistics}
     return bootstrap(statistics, design)

@@ -44,7 +44,7 @@ def test_readers_are_compared_with_one_another_the_truth_and_the_model(tmp_path:
     together = np.stack([np.array(each[25:]) == NAMES[1] for each in columns.values()], axis=1).astype(int)
     expected = number(fleiss_kappa(aggregate_raters(together, n_cat=2)[0]))
     assert f"kappa {expected} (" in text
-    assert "on 175 test samples that all of them read" in text
+    assert "on 175 test samples that all labelled" in text
     assert "reader 2 and reader 3" in text
     (limit,) = part(looked).limits
     assert limit.startswith(f"Finding: 3 readers agree with Fleiss' kappa {expected}")

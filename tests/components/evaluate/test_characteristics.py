@@ -66,9 +66,9 @@ def test_no_small_count_is_shown_or_follows_from_the_others(counts: list[int], l
     held = np.array(counts)
     hidden = _withheld(held, limit)
     assert not ((held > 0) & (held < limit) & ~hidden).any()
-    if hidden.any() and ((held > 0) & ~hidden).any():
-        assert hidden.sum() >= 2
+    if hidden.any() and not hidden.all():  # what is shown and the number of all tell the sum of what isn't
         assert held[hidden].sum() >= 2 * limit
+        assert (held[hidden] > 0).sum() >= 2
 
 
 def test_a_rare_sex_is_withheld_and_so_is_what_would_tell_it(tmp_path: Path) -> None:
@@ -82,6 +82,12 @@ def test_a_rare_sex_is_withheld_and_so_is_what_would_tell_it(tmp_path: Path) -> 
     (all_shown,) = tables_one(made(tmp_path / "two", sex=sex, patients=who, settings={"smallest_count": 1}))
     assert lines(all_shown)["diverse"] == ("2 (1.7%)",) * 3
     assert not all_shown.withheld
+
+
+def test_of_a_tiny_split_nothing_is_told_and_no_difference_is_called_0(tmp_path: Path) -> None:
+    (table,) = tables_one(made(tmp_path, count=3, sex=["F", "F", "F"], patients=["a", "b", "c"]))
+    assert lines(table)["F"] == (WITHHELD,) * 3
+    assert [each[4] for each in table.rows if each[0] == "Sex"] == ["–"]
 
 
 def test_many_samples_of_few_patients_are_few(tmp_path: Path) -> None:

@@ -56,4 +56,4 @@ def test_intervals_draw_patients_and_need_twenty() -> None:
     assert whole.high - whole.low > 2 * (alone.high - alone.low)
     few = measured({"kappa": cohen(said[:190, 0], said[:190, 1], 2)}, 190, np.arange(190) // 10)["kappa"]
     assert not few.known
-    assert few.note.startswith("too few: 190 samples that both read are of 19 patients")
+    assert few.note.startswith("too few: 190 samples that both labelled are of 19 patients")
