@@ -17,6 +17,8 @@ OF_CLASSES = (GAP, "set_coverage", "abstained")
 """Figures of targets with classes alone: the largest difference in sensitivity between groups; the share of samples
 whose set of likely classes holds the truth; the share about which the model doesn't decide."""
 
+TWO_SIDED = ("calibration_", "observed_expected")
+"""Beginnings of the figures that should be 1, or 0, and neither more nor less."""
 UNDER = "_under_3"
 """After the metric that decides: with the input spoilt at the middle strength of the worst kind."""
 OF_INPUTS = ("outside", "map_resemblance", "map_deletion")
@@ -41,12 +43,18 @@ def _of_looks(kind: TargetKind) -> tuple[str, ...]:
     of_classes = OF_CLASSES if kind.class_names else ()
     return (
         *of_classes,
+        *kind.calibration_names,
         f"{deciding}{UNDER}",
         f"{SURROGATE}{deciding}",
         f"{WITHOUT}{deciding}",
         f"{SMALLER}{deciding}{LOST}",
         *OF_INPUTS,
     )
+
+
+def wants_range(metric: str) -> bool:
+    """Whether too much of a figure is as bad as too little, so that a gate on it is a range."""
+    return metric.startswith(TWO_SIDED)
 
 
 def gate_words(target: str, kind: TargetKind) -> str:

@@ -15,8 +15,8 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from components.lib.errors import SpecError, nearest
-from components.lib.evaluate_settings import Evaluate
-from components.lib.gate_names import gate_names, gate_words
+from components.lib.evaluate_settings import Evaluate, range_of
+from components.lib.gate_names import gate_names, gate_words, wants_range
 from components.lib.kinds import TARGET_KINDS, AnyInput, AnyTarget
 from components.lib.phantoms import AnyPhantom
 from components.lib.places import is_remote
@@ -209,6 +209,9 @@ class TaskSpec(Settings):
         if metric not in gate_names(kind):
             found = f"no such metric{nearest(metric, gate_names(kind))}"
             raise _wrong(f"evaluate.gates.{gate}", gate_words(target, kind), found)
+        if wants_range(metric) and range_of(self.evaluate.gates[gate]) is None:
+            expected = "a range, since too much is as bad as too little: [0.8, 1.25] or {overlaps: [0.8, 1.25]}"
+            raise _wrong(f"evaluate.gates.{gate}", expected, f"the number {self.evaluate.gates[gate]}")
 
     def _check_source(self) -> None:
         """Refuse a reader whose samples the input can't take, and a phantom that the source doesn't own up to."""

@@ -43,7 +43,8 @@ class Estimate:
     """Why the figure is missing, or why its interval should not be trusted."""
     meaning: str = ""
     """One sentence in plain language."""
-    better: Literal["higher", "lower"] = "higher"
+    better: Literal["higher", "lower", "between"] = "higher"
+    """`between`: too much is as bad as too little, as of a slope that should be 1."""
     headline: bool = False
     """Whether its meaning belongs at the top of the report."""
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 MOST_CHARACTERS = 60
+SLOPES = (0.8, 1.25)
+"""Calibration slopes, and ratios of observed to expected, that a default gate takes for right: a fifth either way."""
 ClassName = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -44,6 +46,7 @@ class Classes(TargetKind, ABC):
         {"label_smoothing", "class_weights", "loss", "focal_gamma", "coverage", "distil_temperature"}
     )
     chance: ClassVar[tuple[str, float]] = ("auc", 0.5)
+    calibrated: ClassVar[Mapping[str, tuple[float, float]]] = {"calibration_slope": SLOPES, "ece": (0.0, 0.1)}
     comparable: ClassVar[tuple[str, ...]] = ("auc", "average_precision", "brier")
     dvc_plots: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "roc": {"x": "false_positive_rate", "y": "true_positive_rate", "title": "ROC curve"},

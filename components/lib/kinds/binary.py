@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from components.lib import conformal
 from components.lib.errors import nearest
 from components.lib.kinds._binary_words import metric_meaning
-from components.lib.kinds._classes import Classes, ClassName, Floats, Label, finite, percentage, written
+from components.lib.kinds._classes import SLOPES, Classes, ClassName, Floats, Label, finite, percentage, written
 from components.lib.kinds._labels import findings_of_each
 from components.lib.kinds.base import Array, Chart, Whose
 from components.lib.patient_figures import DEFAULT, WORDS, PatientFigures, Rule
@@ -57,6 +57,9 @@ class Binary(Classes):
     `mean`, or the chance that any has it, were they independent (`noisy_or`). Null: `max`, shown as assumed where
     patients have several samples. A served answer is that to a sample."""
 
+    calibrated: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "calibration_slope": SLOPES, "observed_expected": SLOPES,
+    }  # fmt: skip
     train_settings: ClassVar[frozenset[str]] = Classes.train_settings | {"threshold"}
     takes_threshold: ClassVar[bool] = True
 
@@ -292,6 +295,16 @@ class Binary(Classes):
         if positive.all() or not positive.any():
             return {}
         return of_two_classes(score, positive, decision["threshold"], in_use["threshold"], self.spoken)
+
+    def stated_of_classes(self, output: NDArray[np.floating], encoded: Array) -> Mapping[str, tuple[Floats, Bools]]:
+        return {self.class_names[1]: self.stated(output, encoded)}
+
+    @property
+    def calibration_names(self) -> tuple[str, ...]:
+        from components.lib.calibration_curve import DISTANCES
+        from components.lib.recalibration import MEASURES
+
+        return (*MEASURES, *DISTANCES)
 
     def _measured(self, score: Floats, positive: Bools, called: Bools, design: Design) -> dict[str, Estimate]:
         from components.lib import resampling as rs

@@ -229,6 +229,21 @@ class Multiclass(Classes):
             return {}
         return of_several_classes(columns, label, self.called(columns, decision), self.spoken)
 
+    def stated_of_classes(
+        self, output: NDArray[np.floating], encoded: Array
+    ) -> Mapping[str, tuple[Floats, NDArray[np.bool_]]]:
+        columns, label = finite(output), self.labels(encoded)
+        return {name: (columns[:, k], label == k) for k, name in enumerate(self.classes)}
+
+    def class_metric(self, metric: str, label: str) -> str:
+        return _name(metric, label)
+
+    @property
+    def calibration_names(self) -> tuple[str, ...]:
+        from components.lib.recalibration import MEASURES, SLOPE
+
+        return (SLOPE, *(_name(metric, each) for each in self.classes for metric in MEASURES))
+
     def _measured(
         self, columns: Floats, label: NDArray[np.intp], called: NDArray[np.intp], design: Design
     ) -> dict[str, Estimate]:

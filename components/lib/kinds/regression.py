@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from components.lib.errors import DataError
-from components.lib.kinds._classes import finite
+from components.lib.kinds._classes import SLOPES, finite
 from components.lib.kinds._numbers import problem, read
 from components.lib.kinds.base import Array, Chart, Examples, TargetKind, Whose
 from components.lib.numbers import number, signed
@@ -54,6 +54,9 @@ class Regression(TargetKind):
         "quantiles": {"x": "nominal", "y": "observed", "template": "linear", "title": "Calibration of quantiles"},
     }
     chance: ClassVar[tuple[str, float]] = ("r2", 0.0)
+    calibrated: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "calibration_slope": SLOPES, "quantile_error": (0.0, 0.05),
+    }  # fmt: skip
     comparable: ClassVar[tuple[str, ...]] = ("mae", "rmse", "r2")
 
     @model_validator(mode="after")
@@ -205,6 +208,10 @@ class Regression(TargetKind):
         predicted, known = self._predictions(output), self._truth(encoded)
         levels = {level / 100: f"q{level:02d}" for level in LEVELS}
         return {level: known <= predicted + decision[name] for level, name in levels.items() if name in decision}
+
+    @property
+    def calibration_names(self) -> tuple[str, ...]:
+        return ("calibration_slope", "calibration_intercept", "quantile_error")
 
     @property
     def metric_names(self) -> tuple[str, ...]:

@@ -40,6 +40,8 @@ class TargetKind(Settings, ABC):
     """Whether `decision["threshold"]` makes a label of a probability, so that a caller may ask for another one."""
     chance: ClassVar[tuple[str, float]]
     """The metric, and the value it must be above, that judge a model whose task names no gate."""
+    calibrated: ClassVar[Mapping[str, tuple[float, float]]] = {}
+    """Figures of calibration, and the range that the interval of each must reach into, of a task that names no gate."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -226,6 +228,24 @@ class TargetKind(Settings, ABC):
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]] | None:
         """The probability that is stated of each sample (N,), and whether it came true (N,); None: none is stated."""
         return None
+
+    def stated_of_classes(
+        self, output: NDArray[np.floating], encoded: Array
+    ) -> Mapping[str, tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+        """By class, the probability stated of it (N,) and which samples are of it (N,): of two the positive one alone.
+
+        Empty for a kind without classes.
+        """
+        return {}
+
+    def class_metric(self, metric: str, label: str) -> str:
+        """The name under which a metric of one class is kept; of two classes it is the positive one's, without it."""
+        return metric
+
+    @property
+    def calibration_names(self) -> tuple[str, ...]:
+        """What `evaluate` measures of calibration beside `metrics`: gates may name it."""
+        return ()
 
     def stated_levels(
         self, output: NDArray[np.floating], encoded: Array, decision: Mapping[str, float]
