@@ -1,4 +1,4 @@
-"""How often the calibration error's interval says that probabilities are off, where they are right and where they aren't.
+"""How often the calibration error's interval raises an alarm, of right probabilities and of wrong ones.
 
     python -m benchmarks.calibration_error            # five minutes on one core; prints the table of docs/statistics.md
     python -m benchmarks.calibration_error --draws 100
@@ -89,7 +89,10 @@ def main(arguments: Sequence[str]) -> int:
         samples = f"{setting.patients * setting.each:,}" + (f", {setting.each} a patient" if setting.each > 1 else "")
         share = expit(setting.centre + 1.5 * norm.ppf(np.linspace(0.0005, 0.9995, 1000))).mean()
         print(f"| {samples} | {share:.2f} | {' | '.join(f'{each:.3f}' for each in found)} |", flush=True)
-    print(f"\nlargest size {size:.3f}, at most {LARGEST_SIZE}; least power {power:.3f} from {HELD_FROM} samples, at least {LEAST_POWER}")
+    print(
+        f"\nlargest size {size:.3f}, at most {LARGEST_SIZE}; least power {power:.3f} from {HELD_FROM} samples, "
+        f"at least {LEAST_POWER}"
+    )
     return int(size > LARGEST_SIZE or power < LEAST_POWER)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from components.evaluate.calibration_measures import of_classes, of_numbers_stated
 from components.evaluate.figures import shown
 from components.evaluate.part import Evaluated, Part
 from components.evaluate.reliability_charts import quantiles, reliability
@@ -23,7 +24,7 @@ from components.lib.kinds.base import Whose
 from components.lib.numbers import signed
 from components.lib.page import Section, paragraph, table
 from components.lib.resampling import calibration_bins, calibration_floor, ratio
-from components.lib.statistics import Bools, Estimate, Floats
+from components.lib.statistics import Bools, Estimate, Floats, missing
 
 WORTH_A_WARNING = 0.1
 """A calibration error that is larger beyond chance stands at the top of the report."""
@@ -47,30 +48,37 @@ def part(evaluated: Evaluated) -> Part:
     """A section and a chart of each target; a warning where probabilities are far off."""
     sections: list[Section] = []
     charts: dict[str, Chart] = {}
+    metrics: dict[str, Mapping[str, Estimate]] = {}
     warnings: list[str] = []
     for result in evaluated.results:
-        section, chart, warning = _look(result)
+        section, drawn, found, warning = _look(result)
         sections.append(section)
-        charts |= {f"{result.target}_{chart.name}": chart} if chart else {}
+        charts |= {f"{result.target}_{chart.name}": chart for chart in drawn}
+        metrics[result.target] = found
         warnings += [warning] if warning else []
-    return Part(tuple(sections), charts, warnings=tuple(warnings))
+    return Part(tuple(sections), charts, metrics, tuple(warnings))
 
 
-def _look(result: Result) -> tuple[Section, Chart | None, str]:
+def _look(result: Result) -> tuple[Section, tuple[Chart, ...], Mapping[str, Estimate], str]:
     title = f"Calibration: {result.title}"
     if not result.known.any():
-        return Section(title, (paragraph(NOTHING),)), None, ""
+        none = {name: missing("no sample to count") for name in result.kind.calibration_names}
+        return Section(title, (paragraph(NOTHING),)), (), none, ""
     output, encoded = result.output[result.known], result.encoded[result.known]
     if (stated := result.kind.stated(output, encoded)) is not None:
         before = result.kind.before_calibration(output, result.fitted.scaling)
         earlier = result.kind.stated(before, encoded)
         blocks, chart, warning = _of_probabilities(result, stated, earlier or stated)
+        measures = of_classes(result)
     elif levels := result.kind.stated_levels(output, encoded, result.fitted.decision):
+        measures = of_numbers_stated(result, levels)
         blocks, chart = _of_quantiles(result, levels)
         warning = ""
     else:
-        return Section(title, (paragraph("The model states neither a probability nor quantiles."),)), None, ""
-    return Section(title, (*blocks, shown(chart, result.target))), chart, warning
+        return Section(title, (paragraph("The model states neither a probability nor quantiles."),)), (), {}, ""
+    drawn = (measures.chart, chart)
+    parts = (*measures.blocks, shown(measures.chart, result.target), *blocks, shown(chart, result.target))
+    return Section(title, parts), drawn, measures.metrics, warning
 
 
 def _of_probabilities(

@@ -168,6 +168,7 @@ def words(metric: str, kind: TargetKind | None = None) -> str:
     if kind is not None and metric in kind.metric_titles:
         return kind.metric_titles[metric]
     told = {
+        "observed_expected": "Observed/expected", "ici": "Integrated calibration index (ICI)", "emax": "Emax",
         "auc": "AUC", "ece": "Calibration error (ECE)", "f1": "F1", "brier": "Brier score", "r2": "R²",
         "mae": "Mean absolute error", "rmse": "Root mean squared error",
     }  # fmt: skip

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, stdtrit
+from scipy.special import expit
 
 from components.lib.bootstrap import Design
 from components.lib.logistic import Fit, fit
@@ -88,8 +88,7 @@ def _along(probability: Floats, found: Fit, knots: Floats) -> Curve:
     stated = np.quantile(probability, np.linspace(0, 1, min(POINTS, len(probability))))
     columns = basis(logits(stated), knots)[:, : len(found.coefficients)]
     centre = columns @ found.coefficients
-    error = np.sqrt(np.maximum(np.einsum("mp,pq,mq->m", columns, found.covariance, columns), 0))
-    half = float(stdtrit(found.freedom, 0.975)) * error
+    half = found.halves(columns)
     return Curve(stated, expit(centre), expit(centre - half), expit(centre + half), columns, found)
 
 

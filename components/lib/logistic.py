@@ -30,14 +30,25 @@ class Fit:
     """(P,)."""
     covariance: Floats
     """(P, P), with whole patients as what varies."""
+    of_model: Floats
+    """(P, P), where the model holds and every sample is of another patient."""
     freedom: int
     """Degrees of freedom of Student's tails: patients, or samples, less P."""
 
     def interval(self, at: int) -> tuple[float, float, float]:
         """A coefficient and the ends of its 95% interval."""
         value = float(self.coefficients[at])
-        half = float(stdtrit(self.freedom, 0.975) * np.sqrt(self.covariance[at, at]))
+        half = float(self.halves(np.eye(len(self.coefficients))[at : at + 1])[0])
         return value, value - half, value + half
+
+    def halves(self, columns: Floats) -> Floats:
+        """Half widths (M,) of the 95% intervals of columns (M, P) times the coefficients.
+
+        By the larger of both covariances: of forty that were stated at .95 and all came true the residuals vary less
+        than chance would let them, and the sandwich alone would rule out that .95 is right.
+        """
+        forms = [np.einsum("mp,pq,mq->m", columns, each, columns) for each in (self.covariance, self.of_model)]
+        return np.asarray(stdtrit(self.freedom, 0.975) * np.sqrt(np.maximum(*forms)), np.float64)
 
 
 def fit(columns: Floats, true: Bools, design: Design, offset: Floats | None = None) -> Fit | None:
@@ -72,7 +83,8 @@ def fit(columns: Floats, true: Bools, design: Design, offset: Floats | None = No
     sums = np.stack([design.totals(column * residual) for column in scaled.T], axis=1)
     units = len(sums)
     covariance = inverse @ (sums.T @ sums) @ inverse * units / max(units - 1, 1)
-    return Fit(found / scale, covariance / np.outer(scale, scale), max(units - columns.shape[1], 1))
+    both = np.outer(scale, scale)
+    return Fit(found / scale, covariance / both, inverse / both, max(units - columns.shape[1], 1))
 
 
 def _scales(columns: Floats) -> Floats:
@@ -148,14 +160,12 @@ def separated_interval(columns: Floats, true: Bools, design: Design, at: int) ->
         reach = 0.5
         while below(best[at] + sign * reach) < 0 and reach < 1e4:
             reach *= 2
-        ends.append(float(brentq(lambda far, sign=sign: below(best[at] + sign * far), 0, reach, xtol=1e-4)))  # type: ignore[misc]
+        ends.append(float(brentq(lambda far, sign=sign: below(best[at] + sign * far), 0, reach, xtol=1e-4)))
     value, low, high = best[at], best[at] - ends[0], best[at] + ends[1]
     return float(value / scale[at]), float(low / scale[at]), float(high / scale[at])
 
 
-def _firth(
-    columns: Floats, true: Bools, weight: Floats, fixed: int | None, start: Floats
-) -> tuple[Floats, float]:
+def _firth(columns: Floats, true: Bools, weight: Floats, fixed: int | None, start: Floats) -> tuple[Floats, float]:
     """Coefficients of the largest penalised likelihood, one of them held where it is, and that likelihood."""
     free = np.array([place for place in range(columns.shape[1]) if place != fixed])
     found, reached = start.copy(), _penalised(columns, true, weight, start)

@@ -105,7 +105,10 @@ def observed_expected(probability: Floats, true: Bools, design: Design) -> Estim
     if value == 0 or units < 2:
         ends = score_interval(value * expected / n, units)
         return Estimate(value, ends[0] * n / expected, ends[1] * n / expected, n, "Wilson")
-    error = float(np.sqrt((pulls**2).sum() * units / (units - 1))) / value
+    # At least what such probabilities let vary: that all of forty came true doesn't rule out .95.
+    likely = min(value, 1.0) * np.asarray(probability, np.float64)
+    by_chance = float((likely * (1 - likely)).sum()) / expected**2
+    error = float(np.sqrt(max((pulls**2).sum() * units / (units - 1), by_chance))) / value
     reach = float(np.exp(stdtrit(units - 1, 0.975) * error))
     return Estimate(value, value / reach, value * reach, n, f"linearised ratio, logarithmic scale{_by(design)}")
 

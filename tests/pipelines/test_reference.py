@@ -42,7 +42,7 @@ def test_every_key_has_a_meaning(text: str) -> None:
         "| `source.path` | text | *required* |",
         "| `source.reader` | `folder` | *required* |",  # a member of a family
         "| `train.model` | for image: `attention_cnn`, `cnn`, `pretrained`, `resnet`; for signal: `gru`, `lstm`, `resnet`; for table: `mlp`; or null |",  # noqa: E501
-        "| `evaluate.gates` | NAME: number | `{}` |",
+        "| `evaluate.gates` | NAME: number or list of 2: number or {`overlaps`: list of 2: number} | `{}` |",
         "| `inputs.NAME.size` | list of 2: integer, ≥ 8, ≤ 2048 | *required* |",
         "| `targets.NAME.classes` | list of 2 or more: text, 1 to 60 signs | *required* |",
         "| `augment.online.NAME.zoom` | number, ≥ 0, ≤ 0.5 | `0.1` |",  # a kind's own policy

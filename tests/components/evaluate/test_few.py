@@ -15,9 +15,9 @@ from components.lib.kinds import TargetKind
 
 
 def gate(given: Evaluated, *, kind: TargetKind = FINDING, **bounds: float) -> tuple[bool, str]:
-    """Whether the one gate, or the default one, holds, and what is said of it."""
+    """Whether the one gate, or the default one on discrimination, holds, and what is said of it."""
     found = {result.target: result.metrics for result in given.results}
-    (judged,) = judge(found, {f"{TARGET}.{name}": bound for name, bound in bounds.items()}, {TARGET: kind})
+    judged, *_ = judge(found, {f"{TARGET}.{name}": bound for name, bound in bounds.items()}, {TARGET: kind})
     return judged.passed, judged.text
 
 
