@@ -62,7 +62,7 @@ def of_classes(result: Result) -> Measured:
         smooth = curve(probability, true, design)
         drawn.append(ClassCurve(spoken(label), probability, true, smooth))
         if len(stated) == 1:
-            metrics |= noted(distances(smooth, len(true)), few)
+            metrics |= noted(distances(smooth, probability), few)
     if len(stated) > 1:
         design = Design.of(np.zeros(len(encoded), np.intp), patients)
         fewest = next((each[SLOPE].note for each in found.values() if each[SLOPE].note), "")

@@ -44,7 +44,13 @@ class Curve:
     high: Floats
     basis: Floats
     """Columns of the model at those points (M, P)."""
+    knots: Floats
     fit: Fit
+
+    def at(self, probability: Floats) -> Floats:
+        """The curve over any stated probabilities (N,)."""
+        columns = basis(logits(probability), self.knots)[:, : len(self.fit.coefficients)]
+        return np.asarray(expit(columns @ self.fit.coefficients), np.float64)
 
 
 def curve(probability: Floats, true: Bools, design: Design) -> Curve | None:
@@ -89,10 +95,10 @@ def _along(probability: Floats, found: Fit, knots: Floats) -> Curve:
     columns = basis(logits(stated), knots)[:, : len(found.coefficients)]
     centre = columns @ found.coefficients
     half = found.halves(columns)
-    return Curve(stated, expit(centre), expit(centre - half), expit(centre + half), columns, found)
+    return Curve(stated, expit(centre), expit(centre - half), expit(centre + half), columns, knots, found)
 
 
-def distances(found: Curve | None, n: int, *, seed: int = 0) -> dict[str, Estimate]:
+def distances(found: Curve | None, probability: Floats, *, seed: int = 0) -> dict[str, Estimate]:
     """ICI, E90 and Emax: mean, 90% quantile and maximum of the gap between stated probabilities and the curve.
 
     Chance alone makes them larger than 0. The lower end inverts a test as that of the calibration error does: the
@@ -101,9 +107,10 @@ def distances(found: Curve | None, n: int, *, seed: int = 0) -> dict[str, Estima
 
     Args:
         found: of `curve`; None gives missing figures.
-        n: samples.
+        probability: stated (N,), of the same samples.
         seed: equal seeds give equal intervals.
     """
+    n = len(probability)
     if found is None:
         return {name: missing(NO_CURVE, n) for name in DISTANCES}
     values, vectors = np.linalg.eigh(found.fit.covariance)
@@ -118,13 +125,14 @@ def distances(found: Curve | None, n: int, *, seed: int = 0) -> dict[str, Estima
         return _gaps(expit(centre @ found.basis.T)[None], found.stated)[0], np.quantile(drawn, 0.975, axis=0)
 
     shrunk, reached = (np.stack(each) for each in zip(*map(gaps, SHARES), strict=True))
-    value = shrunk[-1]
+    exact = _gaps(found.at(probability)[None], probability)[0]
     made = {}
     for place, name in enumerate(DISTANCES):
-        rare = np.flatnonzero(reached[:, place] >= value[place])
-        low = value[place] if not len(rare) else shrunk[rare[0], place] if rare[0] else 0.0  # not the rounding at 0
-        ends = min(float(low), float(value[place])), max(float(reached[-1, place]), float(value[place]))
-        made[name] = Estimate(float(value[place]), *ends, n, "inverted test, curves drawn", better="lower")
+        value = float(exact[place])
+        rare = np.flatnonzero(reached[:, place] >= shrunk[-1, place])
+        low = value if not len(rare) else float(shrunk[rare[0], place]) if rare[0] else 0.0  # not the rounding at 0
+        high = max(float(reached[-1, place]), value)
+        made[name] = Estimate(value, min(low, value), high, n, "inverted test, curves drawn", better="lower")
     return made
 
 

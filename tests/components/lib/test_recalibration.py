@@ -135,10 +135,11 @@ def test_the_smooth_curve_follows_what_came_true_and_its_band_holds_it() -> None
         truth = expit(-0.4 + 0.6 * logit(smooth.stated))
         held.append(((smooth.low <= truth) & (truth <= smooth.high)).mean())
     assert np.mean(held) > 0.9
-    off = distances(found, 3000)
+    off = distances(found, stated)
     assert off["ici"].value == pytest.approx(np.abs(stated - expit(-0.4 + 0.6 * logit(stated))).mean(), abs=0.02)
     assert 0 < off["ici"].low < off["ici"].value < off["e90"].value < off["emax"].value
-    right = distances(curve(*drawn(11, 3000), design(np.zeros(3000))), 3000)
+    right_stated, right_true = drawn(11, 3000)
+    right = distances(curve(right_stated, right_true, design(right_true)), right_stated)
     assert all(each.low == 0 for each in right.values())
     assert curve(np.full(90, 0.3), np.arange(90) < 27, design(np.zeros(90))) is None
 
