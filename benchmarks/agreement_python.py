@@ -184,7 +184,7 @@ def _sets(columns: Floats, label: Labels, half: NDArray[np.bool_]) -> list[float
 
 
 def differences_of_numbers(predicted: Floats, known: Floats) -> Differences:
-    """Of a number: predictions (N,) and known values (N,); its interval is fitted on one half, compared on the other."""
+    """Of a number: predictions (N,) and known values (N,); its interval is fitted on one half, tried on the other."""
     n = len(known)
     decision = NUMBER.fit_decision(predicted[: n // 2, None], known[: n // 2, None], None)
     found = NUMBER.metrics(predicted[:, None], known[:, None], decision)
