@@ -14,7 +14,7 @@ from pipelines.workspace import with_sections
 WIDTH = 118
 CARD_HINT = (
     "",
-    "# Without gates of yours a model must be better than chance, and not miscalibrated beyond chance: docs/evaluation.md.",
+    "# Without gates of its own a task asks for a model better than chance, and not miscalibrated beyond chance.",
     "# What only people can say of the model, for its card in the registry; in place of `evaluate: null` below:",
     "# evaluate:",
     "#   card: {intended_use: …, users: …, not_for: …, population: …, reference_standard: …, contact: …}",

@@ -185,8 +185,8 @@ def read(out: Path, name: str) -> Any:
 def test_writes_everything_that_later_steps_read(workspace: Workspace) -> None:
     dataset, model, out = workspace(labels=["normal"] * 30 + ["pneumonia"] * 29 + [None])
     evaluate(dataset, model, out, task())
-    charts = ["roc", "precision_recall", "confusion", "reliability", "histogram", "calibration", "decision_curve",
-              "robustness"]  # fmt: skip
+    charts = ["roc", "precision_recall", "confusion", "reliability", "histogram", "calibration", "calibration_curve",
+              "decision_curve", "robustness"]  # fmt: skip
     assert sorted(path.name for path in out.iterdir()) == sorted(
         ["evaluation.json", "figures", "metrics.json", "model_card.md", "predictions.parquet", "report.html"]
         + [f"finding_{chart}.csv" for chart in charts]
@@ -243,6 +243,31 @@ def test_a_figure_on_too_few_samples_passes_no_gate() -> None:
 
 def test_chance_itself_is_not_enough() -> None:
     assert [judge(estimate(low, 0.9, 1.0), {}, KINDS)[0].passed for low in (0.5, 0.51)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "within", "overlaps"),
+    [(0.9, 1.1, True, True), (0.8, 1.25, True, True), (0.7, 1.1, False, True), (1.1, 1.4, False, True),
+     (0.5, 0.8, False, True), (0.5, 0.79, False, False), (1.26, 2.0, False, False), (0.1, 9.0, False, True)],
+)  # fmt: skip
+def test_a_range_holds_the_whole_interval_or_meets_it(low: float, high: float, within: bool, overlaps: bool) -> None:
+    found = {"finding": {"calibration_slope": Estimate((low + high) / 2, low, high, 100, "test", better="between")}}
+    ends = (0.8, 1.25)
+    for bound, passed in ((ends, within), ({"overlaps": ends}, overlaps)):
+        (gate,) = judge(found, {"finding.calibration_slope": bound}, KINDS)
+        assert (gate.passed, gate.found) == (passed, (low, high)), gate.text
+
+
+def test_a_model_whose_task_names_no_gate_must_be_calibrated_too() -> None:
+    found = estimate(0.8, 0.9, 0.95)
+    found["finding"] |= {
+        "calibration_slope": Estimate(1.0, 0.7, 1.3, 100, "test"),
+        "observed_expected": Estimate(0.06, 0.04, 0.1, 100, "test"),  # balanced class weights at 2%, not undone
+    }
+    auc, slope, ratio = judge(found, {}, KINDS)
+    assert (auc.passed, slope.passed, ratio.passed) == (True, True, False)
+    assert ratio.text.endswith("the interval lies wholly outside 0.8 to 1.25")
+    assert not judge(estimate(0.8, 0.9, 0.95), {}, KINDS)[1].passed, "what wasn't measured isn't promised"
 
 
 def test_a_failing_gate_is_written_down_not_raised(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,6 +65,56 @@ def test_right_probabilities_are_told_so_and_wrong_ones_stand_at_the_top(tmp_pat
     assert warning.startswith("Finding: stated probabilities are off by ")
 
 
+def test_the_field_s_measures_stand_in_text_chart_and_metrics(tmp_path: Path) -> None:
+    generator = np.random.default_rng(4)
+    stated = generator.normal(0.5, 2, 800)
+    truth = np.where(generator.random(800) < expit(0.6 * stated - 0.5), "pneumonia", "normal").tolist()
+    looked = part(evaluated(tmp_path, outputs=expit(stated), truth=truth))
+    found = looked.metrics["finding"]
+    assert found["calibration_slope"].low < 0.6 < found["calibration_slope"].high < 0.8
+    assert found["observed_expected"].high < 1
+    assert found["calibration_in_the_large"].high < 0
+    assert 0 < found["ici"].low < found["e90"].value < found["emax"].value
+    told = text(looked)
+    assert (
+        f"The calibration slope is {found['calibration_slope']}: probabilities are too extreme, beyond chance." in told
+    )
+    assert f"{truth.count('pneumonia')} are labelled pneumonia; the stated probabilities add up to" in told
+    points = looked.charts["finding_calibration_curve"].table
+    curve, groups = (points[points["of"] == name] for name in ("curve", "group"))
+    assert groups["count"].sum() == 800
+    for each in (curve, groups):
+        assert ((each["low"] <= each["found"]) & (each["found"] <= each["high"])).all()
+
+
+def test_every_class_is_held_against_the_rest_and_one_slope_against_all(tmp_path: Path) -> None:
+    generator = np.random.default_rng(5)
+    probability = softmax(generator.normal(0, 1.5, (600, 3)), axis=1)
+    truth = [RHYTHM.classes[int(generator.choice(3, p=row))] for row in probability]
+    swapped = [RHYTHM.classes[0] if name == RHYTHM.classes[1] and k % 2 else name for k, name in enumerate(truth)]
+    looked = part(evaluated(tmp_path, kind=RHYTHM, outputs=probability, truth=swapped))
+    found = looked.metrics["finding"]
+    assert set(found) == {*RHYTHM.calibration_names}
+    first, second, _ = (found[RHYTHM.class_metric("observed_expected", name)] for name in RHYTHM.classes)
+    assert first.low > 1 > second.high
+    assert re.search(r"observed/expected is off beyond chance: normal \(1\.\d+\), flutter \(0\.\d+\)", text(looked))
+
+
+def test_predictions_that_spread_too_far_have_a_slope_below_1_and_intervals_hold_less(tmp_path: Path) -> None:
+    generator = np.random.default_rng(6)
+    known = generator.normal(150, 40, 400)
+    predicted = 150 + 1.5 * (known - 150) + generator.normal(0, 20, 400)
+    half = {f"q{level:02d}": 0.3 * (level - 50) for level in range(5, 100, 5)}
+    looked = part(evaluated(tmp_path, kind=SUGAR, outputs=predicted, truth=known.tolist(), decision=half))
+    found = looked.metrics["finding"]
+    assert found["calibration_slope"].high < 0.8
+    assert found["quantile_error"].low > 0.05
+    held = looked.charts["finding_interval_coverage"].table
+    assert (held["promised"].round(2) == np.arange(0.1, 0.95, 0.1).round(2)).all()
+    assert (held["high"] < held["promised"]).sum() >= 7
+    assert "predictions spread too far, beyond chance" in text(looked)
+
+
 def test_quantiles_of_numbers_are_held_against_what_came_true(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     known = generator.normal(150, 40, 300)

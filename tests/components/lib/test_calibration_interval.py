@@ -39,6 +39,28 @@ def test_right_probabilities_may_have_no_error_and_wrong_ones_must_have_some() -
     assert 0.1 < wrong.low < wrong.high < 0.5
 
 
+@pytest.mark.parametrize("repeats", [1, 2])  # of two samples of each patient both, or none, come true
+def test_a_bad_group_does_not_excuse_itself_by_its_own_outcomes(repeats: int) -> None:
+    # Of forty at 1% four came true, which 1% would give once in a thousand times. By how four in forty vary they
+    # might as well be none: 0.1 is 2.1 standard errors of their own from 0, and 0.09 isn't 1.96 from 0.01.
+    true = np.arange(40) // repeats % 10 == 0
+    assert true.sum() == 4
+    design = Design.of(np.zeros(40, np.intp), np.arange(40) // repeats)
+    found = calibration_error(np.full(40, 0.01), true, design)
+    assert found.value == pytest.approx(0.09)
+    assert 0 < found.low < 0.06
+
+
+@pytest.mark.parametrize("centre", [0.0, -3.0])
+def test_right_probabilities_seldom_have_an_error_beyond_chance(centre: float) -> None:
+    raised = 0
+    for seed in range(40):
+        generator = np.random.default_rng(seed)
+        confidence = 1 / (1 + np.exp(-generator.normal(centre, 1.5, 200)))
+        raised += calibration_error(confidence, generator.random(200) < confidence, alone(200)).low > 0
+    assert raised <= 4  # of 40 one by chance
+
+
 def test_samples_of_one_patient_say_less() -> None:
     generator = np.random.default_rng(0)
     confidence = np.repeat(generator.random(100), 4)
