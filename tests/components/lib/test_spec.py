@@ -44,7 +44,11 @@ def test_the_default_task_loads() -> None:
     spec = load_spec(DEFAULT)
     assert spec.task == "chest_xray_pneumonia"
     assert spec.inputs["image"].shape == (64, 64, 1)
-    assert spec.evaluate.gates == {"finding.auc": 0.85}
+    assert spec.evaluate.gates == {
+        "finding.auc": 0.85,
+        "finding.calibration_slope": {"overlaps": (0.8, 1.25)},
+        "finding.observed_expected": {"overlaps": (0.8, 1.25)},
+    }
     assert spec.register_.promote == "manual"
 
 
