@@ -128,7 +128,7 @@ def _type(value: Schema, definitions: Schema) -> str:
         return f"list of{least}: {_type(value['items'], definitions)}"
     if kind == "object":
         inner = value.get("additionalProperties")
-        if "const" in value.get("propertyNames", {}):
+        if isinstance(inner, dict) and "const" in value.get("propertyNames", {}):
             return f"{{`{value['propertyNames']['const']}`: {_type(inner, definitions)}}}"
         told = _type(inner, definitions) if isinstance(inner, dict) and inner.get("type") != "object" else "keys"
         return f"NAME: {told}"
