@@ -99,8 +99,10 @@ class Run:
         self.store.log_artifact(self.id, str(file), folder)
 
     def text(self, artifact: str) -> str | None:
-        """An artifact's text; None where the run has none of that path."""
+        """An artifact's text; None where the run has none of that path, or is gone from the store."""
         folder = artifact.rpartition("/")[0]
+        if not _exists(self.store, self.id):
+            return None
         if artifact not in {each.path for each in self.store.list_artifacts(self.id, folder or None)}:
             return None
         with tempfile.TemporaryDirectory() as here:
