@@ -85,7 +85,9 @@ class Setting:
         generator = np.random.default_rng(seed)
         each = generator.integers(2, 7, sum(self.counts)) if self.repeats else np.ones(sum(self.counts), np.intp)
         patients = np.repeat(np.arange(len(each)), each)
-        return self.measure(generator, patients, np.repeat(np.arange(len(self.counts)), self.counts)[patients])
+        shares = np.divide(self.counts, sum(self.counts))
+        classes = generator.choice(len(shares), size=len(each), p=shares) if len(shares) > 1 else np.zeros_like(each)
+        return self.measure(generator, patients, classes[patients])
 
 
 def noise(generator: np.random.Generator, patients: Labels, columns: int = 1) -> Floats:

@@ -113,7 +113,8 @@ GLOSS = (
 
 
 def _stated(confidence: Floats, true: Bools, design: Design) -> Stated:
-    brier = bootstrap({"brier": ratio((confidence - true) ** 2, np.ones(len(true)))}, design)["brier"]
+    losses = ratio((confidence - true) ** 2, np.ones(len(true)))
+    brier = measured({}, {"brier": losses}, design, most={"brier": 1.0})["brier"]
     return Stated(confidence, true, calibration_error(confidence, true, design), brier)
 
 
@@ -159,7 +160,7 @@ def _helped(result: Result, after: tuple[Floats, Bools], before: tuple[Floats, B
     if not said:
         return "Nothing was changed after training."
     gain = (after[0] - after[1]) ** 2 - (before[0] - before[1]) ** 2
-    found = bootstrap({"gain": ratio(gain, np.ones(len(gain)))}, design)["gain"]
+    found = bootstrap({"gain": ratio(gain, np.ones(len(gain)))}, design.any_mix)["gain"]
     ends = f"{signed(found.value)} ({signed(found.low)} to {signed(found.high)})"
     if found.low <= 0 <= found.high:
         verdict = "a gain or a loss can't be told from chance"

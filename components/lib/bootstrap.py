@@ -1,7 +1,8 @@
 """95% intervals of figures that have no formula of their own: whole patients are drawn again and again.
 
 Where nobody has several samples, the samples are drawn. Two samples of a patient are alike: counted as two they make
-an interval too narrow. What is drawn is drawn within classes, so that no draw is without the rare one.
+an interval too narrow. Patients are drawn within the design's classes, as suits a figure that doesn't depend on how
+many there are of each, or of all classes together (`Design.any_mix`), as suits one that does.
 
 BCa with the tails of Student's t; average precision on the logit scale, with the same tails. A bootstrap of few units
 is too narrow, by the factor sqrt((m - 1) / m) and by normal tails in place of Student's; both are put right by the
@@ -83,6 +84,11 @@ class Design:
         rarest = np.full(int(self.patients.max()) + 1, len(values))
         np.minimum.at(rarest, self.patients, rarity[positions])
         return rarest
+
+    @property
+    def any_mix(self) -> Design:
+        """The same without classes: a bootstrap of it draws another mix of them each time, as another test set has."""
+        return Design(np.zeros(len(self.strata), np.intp), self.patients)
 
     def weights(self, of_units: Floats) -> Floats:
         """Weights of patients (draws, P) as weights of their samples (draws, N)."""

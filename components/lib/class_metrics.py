@@ -1,4 +1,4 @@
-"""Figures of targets with classes, with 95% intervals: a formula where nobody has several samples, else a bootstrap."""
+"""Figures of targets with classes, with 95% intervals: a formula where there is one, else a bootstrap."""
 
 from __future__ import annotations
 
@@ -11,32 +11,12 @@ from numpy.typing import NDArray
 from components.lib import resampling as rs
 from components.lib import statistics as st
 from components.lib.bootstrap import EQUAL, Design, bootstrap
-from components.lib.statistics import Bools, Estimate, Floats
+from components.lib.shares import F1, Mean, Share
+from components.lib.statistics import Estimate, Floats
+
+__all__ = ["F1", "Area", "Mean", "Share", "measured", "noted"]
 
 LOGIT = "average_precision"
-
-
-@dataclass(frozen=True)
-class Share:
-    """A proportion: of the samples `among` (N,) those that are `hit` (N,)."""
-
-    hit: Bools
-    among: Bools
-    empty: str = "no sample to count"
-    """Why there is none where `among` is empty."""
-
-    def estimate(self) -> Estimate:
-        """With Wilson's interval, as if nobody had several samples."""
-        return st.wilson(int((self.hit & self.among).sum()), int(self.among.sum()), empty=self.empty)
-
-    def statistic(self) -> rs.Statistic:
-        """The same of resampled data."""
-        return rs.ratio((self.hit & self.among).astype(np.float64), self.among.astype(np.float64))
-
-    def when_equal(self, found: Estimate, design: Design) -> Estimate:
-        """Every patient alike: Wilson's interval with the patients as its n."""
-        low, high = st.score_interval(found.value, design.units(self.among))
-        return replace(found, low=low, high=high, method="Wilson, patients counted")
 
 
 @dataclass(frozen=True)
@@ -48,48 +28,43 @@ class Area:
     label: NDArray[np.intp]
     """(N,), 0 … K-1."""
 
-    def estimate(self) -> Estimate:
-        """With DeLong's interval, as if nobody had several samples."""
+    def estimate(self, design: Design) -> Estimate:
+        """With its interval on the logit scale, of samples or where they repeat of patients."""
         if self.columns.shape[1] == 2:
-            return st.auc(self.columns[:, 1], self.label == 1)
-        return st.macro_auc(self.columns, self.label)
-
-    def statistic(self) -> rs.Statistic:
-        """The same of resampled data."""
-        present = np.unique(self.label)
-        classes = present[1:] if self.columns.shape[1] == 2 else present
-        return rs.mean([rs.area(self.columns[:, k], self.label == k) for k in classes])
-
-    def when_equal(self, found: Estimate, design: Design) -> Estimate:
-        """Every draw alike: Newcombe's interval with the patients of the rarest class and of the others as its n."""
-        units = [(design.units(self.label == k), design.units(self.label != k)) for k in np.unique(self.label)]
-        low, high = st.newcombe(found.value, *min(units))
-        return replace(found, low=low, high=high, method="Newcombe's score interval, patients counted")
+            return st.auc(self.columns[:, 1], self.label == 1, design.patients)
+        return st.macro_auc(self.columns, self.label, design.patients)
 
 
 def measured(
-    exact: Mapping[str, Share | Area], drawn: Mapping[str, rs.Statistic], design: Design, *, shares: Collection[str]
+    exact: Mapping[str, Share | F1 | Mean | Area],
+    drawn: Mapping[str, rs.Statistic],
+    design: Design,
+    *,
+    shares: Collection[str] = (),
+    most: Mapping[str, float] | None = None,
 ) -> dict[str, Estimate]:
-    """Every figure with its interval.
+    """Every figure with its interval; whatever rests on several classes allows for another mix of them.
 
     Args:
-        exact: proportions and areas, which have a formula where nobody has several samples.
-        drawn: all others.
+        exact: what has a formula, for patients with several samples, too.
+        drawn: all others. Patients of all classes are drawn together, so that the mix of classes is drawn, too.
         design: whose the N samples are, N at least 1.
         shares: names in `drawn` of what lies in 0 … 1, 1 the best: where every draw gives the same, such an interval
             is that of a proportion.
+        most: of names in `drawn` that are means of losses of samples, from 0 to so much: where every draw gives the
+            same, as of a constant or a perfect model, the interval is that of losses that all are alike.
     """
-    found = {name: each.estimate() for name, each in exact.items()}
-    resampled = {} if design.patients is None else {n: exact[n].statistic() for n in exact if found[n].known}
-    for name, estimate in bootstrap({**drawn, **resampled}, design, logit=[n for n in drawn if n == LOGIT]).items():
+    found = {name: each.estimate(design) for name, each in exact.items()}
+    logit = [name for name in drawn if name == LOGIT]
+    for name, estimate in bootstrap(drawn, design.any_mix, logit=logit).items() if drawn else ():
         flat = estimate.high - estimate.low < EQUAL
-        if name in resampled:
-            value, n = found[name].value, found[name].n
-            low, high = min(estimate.low, value), max(estimate.high, value)
-            by_patient = replace(estimate, value=value, low=low, high=high, n=n)
-            found[name] = exact[name].when_equal(by_patient, design) if flat else by_patient
-        else:
-            found[name] = _as_share(estimate, design) if flat and name in shares else estimate
+        if flat and name in shares:
+            estimate = _as_share(estimate, design)
+        elif flat and name in (most or {}):
+            every = design.units(np.ones(estimate.n, bool))
+            low, high = st.all_alike(estimate.value, every, (most or {})[name])
+            estimate = replace(estimate, low=low, high=high, method="Clopper-Pearson, all losses alike")
+        found[name] = estimate
     return found
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from components.lib.bootstrap import Design
-from components.lib.class_metrics import Share, measured
+from components.lib.shares import Share
 from components.lib.statistics import Bools, Estimate, Floats, Z, missing, score_interval
 
 GRID = tuple(round(0.01 * step, 2) for step in range(1, 100))
@@ -50,15 +50,13 @@ class Rate:
 
 
 def proportions(shares: Mapping[str, Share], design: Design) -> dict[str, Estimate]:
-    """Several shares of the same N samples: with Wilson's intervals, or where patients repeat by one bootstrap of them.
+    """Several shares of the same N samples with Wilson's intervals, of patients where they repeat.
 
     Args:
         shares: by name.
         design: whose the samples are, N at least 1.
     """
-    if design.patients is None:
-        return {name: each.estimate() for name, each in shares.items()}
-    return measured(shares, {}, design, shares=())
+    return {name: each.estimate(design) for name, each in shares.items()}
 
 
 def percent(estimate: Estimate) -> str:

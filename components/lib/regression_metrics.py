@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from components.lib.bootstrap import Design
+from components.lib.bootstrap import EQUAL, Design
 from components.lib.bootstrap_t import Quotient, log_intervals
 from components.lib.class_metrics import Share, measured, noted
 from components.lib.resampling import FEW, Statistic, ratio
-from components.lib.statistics import Bools, Estimate, Floats, missing
+from components.lib.squared_errors import heavy_tails, mean_square, unexplained
+from components.lib.statistics import Bools, Estimate, Floats, missing, withheld
 
 ERRORS = ("mae", "rmse", "r2", "bias")
 
@@ -40,38 +41,59 @@ def error_metrics(
     share = {"coverage": Share(held, every)}
     if design.units(every) < 2:
         whose = "sample" if n == 1 else "patient"
-        found = measured(share, {}, design, shares=())
+        found = measured(share, {}, design)
         found |= {name: missing(f"a single {whose} has no interval", n) for name in ERRORS}
     else:
-        found = measured(share, _errors(predicted - known, known), design, shares=())
-        found["bias"] = _mean(found["bias"], predicted - known, design)
-        if design.units(every) >= FEW:
-            found |= _studentised(found, predicted - known, known, design)
+        error = predicted - known
+        found = measured(share, _errors(error, known), design)
+        found["bias"] = _mean(found["bias"], error, design)
+        if design.units(every) >= FEW and error.any():
+            found |= _better(found, error, known, design)
+        found = _or_withheld(found, error, known, design)
     if np.ptp(known) == 0 and found["r2"].known:
         found["r2"] = missing("all known values are the same", n)
-    return {name: noted(each, design.too_few(every, "in all")) for name, each in found.items()}
+    few = design.too_few(every, "in all")
+    return {name: noted(each, few) for name, each in found.items()}
 
 
-def _studentised(found: dict[str, Estimate], error: Floats, known: Floats, design: Design) -> dict[str, Estimate]:
+def _better(found: dict[str, Estimate], error: Floats, known: Floats, design: Design) -> dict[str, Estimate]:
     """The same figures with better intervals; of fewer samples these can be of any width."""
-    each, centred = np.ones(len(error)), known - known.mean()
-    ends = log_intervals(
-        {
-            "mae": Quotient(np.abs(error), each),
-            "rmse": Quotient(error**2, each),
-            "r2": Quotient(error**2, centred**2, centred),
-        },
-        design,
-    )
-    roots = (float(np.sqrt(end)) for end in ends["rmse"])
-    explained = (1 - ends["r2"][1], 1 - ends["r2"][0])
-    scaled: dict[str, tuple[float, ...]] = {"mae": ends["mae"], "rmse": tuple(roots), "r2": explained}
-    told = f"studentised bootstrap{design.drawn}"
+    ends = {"mae": log_intervals({"mae": Quotient(np.abs(error), np.ones(len(error)))}, design)["mae"]}
+    low, high = mean_square(error, design)
+    ends["rmse"] = float(np.sqrt(low)), float(np.sqrt(high))
+    if np.ptp(known):
+        low, high = unexplained(error, known, design)
+        ends["r2"] = 1 - high, 1 - low
+    by = "" if design.patients is None else ", by patient"
+    told = {"mae": f"studentised bootstrap{design.drawn}"}
     return {
-        name: replace(found[name], low=min(low, found[name].value), high=max(high, found[name].value), method=told)
-        for name, (low, high) in scaled.items()
+        name: replace(
+            found[name],
+            low=min(low, found[name].value),
+            high=max(high, found[name].value),
+            method=told.get(name, f"logarithmic scale, kurtosis 6 allowed for{by}"),
+        )
+        for name, (low, high) in ends.items()
         if np.isfinite([low, high]).all()
     }
+
+
+def _or_withheld(found: dict[str, Estimate], error: Floats, known: Floats, design: Design) -> dict[str, Estimate]:
+    """Without intervals where all errors are the same, and noted where a few are too large for a promise.
+
+    Errors of numbers have no bound: from equal ones nothing follows on how far others may go.
+    """
+    told = dict(found)
+    same = "every error is the same, and nothing says how far off another sample may be: no interval"
+    for name, values in (("mae", np.abs(error)), ("rmse", np.abs(error)), ("bias", error), ("r2", np.abs(error))):
+        if np.ptp(values) <= EQUAL * max(1.0, float(np.abs(values).max())) and (name != "r2" or not error.any()):
+            told[name] = withheld(found[name], same)
+    heavy = heavy_tails(error, design, "errors")
+    spread = heavy_tails(known - known.mean(), design, "known values")
+    for name, notes in (("rmse", (heavy,)), ("r2", (heavy or spread,))):
+        if told[name].bounded:
+            told[name] = noted(told[name], *notes)
+    return told
 
 
 def _mean(found: Estimate, error: Floats, design: Design) -> Estimate:

@@ -1,9 +1,10 @@
 """Figures with 95% intervals: proportions and areas under curves here, a bootstrap for the rest.
 
-proportions     Wilson: near nominal for any n, and never outside [0, 1]
-AUC             DeLong on the logit scale; Newcombe's score interval where DeLong's variance vanishes
-all others, and all where patients repeat
-                a bootstrap: see `lib.bootstrap`
+proportions     Wilson: near nominal for any n, and never outside [0, 1]; by patient, and of what is made of
+                proportions: see `lib.shares`
+AUC             DeLong on the logit scale, of patients where they repeat; Newcombe's score interval where that variance
+                vanishes
+all others      a bootstrap: see `lib.bootstrap`
 
 How often they hold the truth stands in docs/statistics.md.
 """
@@ -17,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import expit, logit, ndtri
+from scipy.special import expit, logit, ndtri, stdtrit
 from scipy.stats import rankdata
 
 from components.lib.numbers import number
@@ -58,15 +59,38 @@ class Estimate:
         """Whether the interval can carry a decision: the figure is known and rests on enough samples."""
         return self.known and not self.note
 
+    @property
+    def bounded(self) -> bool:
+        """Whether it has an interval."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
     def __str__(self) -> str:
         if not self.known:
             return f"unknown: {self.note}"
+        if not self.bounded:
+            return f"{number(self.value)} (no interval)"
         return f"{number(self.value)} ({number(self.low)} to {number(self.high)})"
 
 
 def missing(note: str, n: int = 0) -> Estimate:
     """A figure that the data can't give, and why."""
     return Estimate(math.nan, math.nan, math.nan, n, "none", note)
+
+
+def withheld(found: Estimate, why: str) -> Estimate:
+    """The figure without an interval: it may be anything, so that it differs from nothing beyond chance."""
+    return replace(found, low=-math.inf, high=math.inf, method="none", note=why)
+
+
+def all_alike(value: float, n: int, most: float) -> tuple[float, float]:
+    """Ends of the 95% interval of a mean of losses (0 … most) that were the same in all of n samples.
+
+    Of the population at most 1 - .025^(1/n) differ from that value (Clopper & Pearson 1934,
+    doi:10.1093/biomet/26.4.404, for no hit of n; about 3.7 / n, a rule of three with two sides), and those may lie
+    anywhere. Exact for any distribution.
+    """
+    others = 1 - 0.025 ** (1 / n)
+    return value * (1 - others), value + others * (most - value)
 
 
 def wilson(successes: int, n: int, *, empty: str = "no sample to count") -> Estimate:
@@ -90,54 +114,62 @@ def score_interval(share: float, n: float) -> tuple[float, float]:
     return low, high
 
 
-def auc(score: Floats, positive: Bools) -> Estimate:
+def auc(score: Floats, positive: Bools, patients: NDArray[np.intp] | None = None) -> Estimate:
     """Area under the ROC curve: the chance that a random positive scores above a random negative.
 
-    DeLong's variance on the logit scale, so that the interval stays inside (0, 1). Where that variance is 0 (AUC 0 or
-    1, one sample in a class) Newcombe's score interval, which has a width there.
+    DeLong's variance on the logit scale, so that the interval stays inside (0, 1); where patients repeat, that of
+    patients, with Student's tails. Where the variance is 0 (AUC 0 or 1, one sample in a class) Newcombe's score
+    interval, which has a width there.
 
     Args:
         score: (N,), higher means more likely positive.
         positive: (N,).
+        patients: position of each sample's patient (N,), 0 … P-1; None: nobody has several.
 
     Sources: DeLong et al. 1988, doi:10.2307/2531595; computed by ranks as in Sun & Xu 2014,
-    doi:10.1109/LSP.2014.2337313; logit scale, and the need of another interval for separated classes: Perme &
-    Manevski 2019, doi:10.1177/0962280218814556; Newcombe 2006, method 5, doi:10.1002/sim.2324.
+    doi:10.1109/LSP.2014.2337313; of patients: Obuchowski 1997, doi:10.2307/2533958; logit scale, and the need of
+    another interval for separated classes: Perme & Manevski 2019, doi:10.1177/0962280218814556; Newcombe 2006,
+    method 5, doi:10.1002/sim.2324.
     """
-    m, n = int(positive.sum()), int((~positive).sum())
-    if not m or not n:
-        return missing("only one class among the samples" if m or n else "no sample to count", m + n)
-    of_positives, of_negatives = placements(score, positive)
-    variance = _mean_variance(of_positives) + _mean_variance(of_negatives)
-    return _area(float(of_positives.mean()), variance, m, n)
+    return macro_auc(np.stack([-score, score], axis=1), positive.astype(np.intp), patients)
 
 
-def macro_auc(probability: Floats, label: NDArray[np.intp]) -> Estimate:
+def macro_auc(probability: Floats, label: NDArray[np.intp], patients: NDArray[np.intp] | None = None) -> Estimate:
     """Mean of the one-versus-rest areas over the classes that occur, with DeLong's variance of that mean.
 
-    A sample stands in every one of the areas, once as positive and else as negative; what it adds to the mean is
-    summed first, and its variance taken within each class (for two classes this is DeLong's figure exactly).
+    A sample stands in every one of the areas, once as positive and else as negative; what it adds to the error of the
+    mean is summed first (for two classes this is DeLong's figure exactly). Of several classes "the rest" is a mix of
+    them, which the variance allows to be another.
 
     Args:
         probability: (N, K).
         label: (N,), 0 … K-1.
+        patients: position of each sample's patient (N,), 0 … P-1; None: nobody has several.
     """
     present = np.unique(label)
     if len(present) < 2:
         return missing("only one class among the samples" if len(label) else "no sample to count", len(label))
+    # Of two classes both areas are the same: one is enough.
+    classes = present[1:] if probability.shape[1] == 2 else present
     areas, added = [], np.zeros(len(label))
-    for k in present:
+    for k in classes:
         positive = label == k
         of_positives, of_negatives = placements(probability[:, k], positive)
         areas.append(of_positives.mean())
-        added[positive] += of_positives / len(of_positives)
-        added[~positive] += of_negatives / len(of_negatives)
-    added /= len(present)
-    counts = [int((label == k).sum()) for k in present]
-    variance = sum(count**2 * _mean_variance(added[label == k]) for k, count in zip(present, counts, strict=True))
-    # With K classes, Newcombe's interval (only for vanishing variance) rests on the rarest class against the rest.
-    estimate = _area(float(np.mean(areas)), variance, min(counts), len(label) - min(counts))
-    return replace(estimate, n=len(label))
+        added[positive] += (of_positives - areas[-1]) / len(of_positives)
+        added[~positive] += (of_negatives - areas[-1]) / len(of_negatives)
+    counts = [_units(label == k, patients) for k in present]
+    others = [_units(label != k, patients) for k in present]
+    variance, reach = _variance(added / len(classes), label, patients)
+    # Newcombe's interval (only for vanishing variance) rests on the rarest class against the rest.
+    low, high, method = _area(float(np.mean(areas)), variance, reach, *min(zip(counts, others, strict=True)))
+    return Estimate(
+        float(np.mean(areas)), low, high, len(label), method + (", by patient" if patients is not None else "")
+    )
+
+
+def _units(member: Bools, patients: NDArray[np.intp] | None) -> int:
+    return int(member.sum()) if patients is None else len(np.unique(patients[member]))
 
 
 def placements(score: Floats, positive: Bools) -> tuple[Floats, Floats]:
@@ -149,17 +181,39 @@ def placements(score: Floats, positive: Bools) -> tuple[Floats, Floats]:
     return of_positives, of_negatives
 
 
-def _mean_variance(values: Floats) -> float:
-    """Variance of the mean; NaN for a single value."""
-    return float(values.var(ddof=1) / len(values)) if len(values) > 1 else math.nan
+def _variance(added: Floats, label: NDArray[np.intp], patients: NDArray[np.intp] | None) -> tuple[float, float]:
+    """Variance of a figure to whose error each sample adds so much (N,), and the 97.5% point: of patients Student's.
+
+    A patient is of the rarest class that the samples have, and each class's share is widened by m / (m - 1).
+    NaN where a class has a single patient.
+    """
+    _, position, counts = np.unique(label, return_inverse=True, return_counts=True)
+    of_unit = np.argsort(np.argsort(counts, kind="stable"), kind="stable")[position]
+    totals = added
+    if patients is not None:
+        totals = np.bincount(patients, added)
+        rarest = np.full(len(totals), len(counts))
+        np.minimum.at(rarest, patients, of_unit)
+        of_unit = rarest
+    units = np.bincount(of_unit, minlength=len(counts)).astype(np.float64)
+    squares = np.bincount(of_unit, totals**2, minlength=len(counts))
+    if (units[units > 0] < 2).any():
+        return math.nan, Z
+    there = units > 0
+    shares = squares[there] * units[there] / (units[there] - 1)
+    variance = float(shares.sum())
+    if patients is None or variance <= 0:
+        return variance, Z
+    degrees = variance**2 / float((shares**2 / (units[there] - 1)).sum())
+    return variance, float(stdtrit(degrees, 0.975))
 
 
-def _area(value: float, variance: float, m: int, n: int) -> Estimate:
+def _area(value: float, variance: float, reach: float, m: int, n: int) -> tuple[float, float, str]:
     if variance > 1e-12 and 0 < value < 1:
-        half = Z * math.sqrt(variance) / (value * (1 - value))
+        half = reach * math.sqrt(variance) / (value * (1 - value))
         low, high = (float(expit(logit(value) + sign * half)) for sign in (-1, 1))
-        return Estimate(value, low, high, m + n, "DeLong, logit scale")
-    return Estimate(value, *newcombe(value, m, n), m + n, "Newcombe's score interval")
+        return low, high, "DeLong, logit scale"
+    return *newcombe(value, m, n), "Newcombe's score interval"
 
 
 def newcombe(value: float, m: int, n: int, z: float = Z) -> tuple[float, float]:

@@ -269,13 +269,10 @@ class Classes(TargetKind, ABC):
     ) -> Estimate:
         """AUC; of several classes the mean of one versus rest."""
         from components.lib.bootstrap import Design
-        from components.lib.class_metrics import Area, measured
+        from components.lib.class_metrics import Area
 
         label = self.labels(encoded)
-        area = Area(self.columns(output), label)
-        if patients is None or not len(label):
-            return area.estimate()
-        return measured({"auc": area}, {}, Design.of(label, patients), shares=())["auc"]
+        return Area(self.columns(output), label).estimate(Design.of(label, patients))
 
     def surrogate(self, seed: int) -> Any:
         """Logistic regression under an L1 penalty, its strength by five-fold cross-validation."""

@@ -309,22 +309,24 @@ class Binary(Classes):
     def _measured(self, score: Floats, positive: Bools, called: Bools, design: Design) -> dict[str, Estimate]:
         from components.lib import resampling as rs
         from components.lib.calibration_interval import calibration_error
-        from components.lib.class_metrics import Area, Share, measured
+        from components.lib.class_metrics import F1, Area, Mean, Share, measured
         from components.lib.statistics import missing
 
         no, yes = self.spoken
         every = np.ones(len(score), bool)
-        exact: dict[str, Share | Area] = {
+        exact: dict[str, Share | F1 | Mean | Area] = {
             "accuracy": Share(called == positive, every),
             "precision": Share(positive, called, f"no sample is called {yes}"),
             "recall": Share(called, positive, f"no sample labelled {yes}"),
             "specificity": Share(~called, ~positive, f"no sample labelled {no}"),
             "auc": Area(self.columns(score), positive.astype(np.intp)),
         }
-        of_positives = {"f1": rs.f1(called, positive), "average_precision": rs.average_precision(score, positive)}
-        brier = {"brier": rs.ratio((score - positive) ** 2, every)}
-        drawn = {**(of_positives if positive.any() else {}), **brier}
-        found = measured(exact, drawn, design, shares=list(of_positives))
+        of_positives = ("f1", "average_precision")
+        drawn = {"brier": rs.ratio((score - positive) ** 2, every)}
+        if positive.any():
+            exact["f1"] = F1(called, positive)
+            drawn["average_precision"] = rs.average_precision(score, positive)
+        found = measured(exact, drawn, design, shares=["average_precision"], most={"brier": 1.0})
         found["ece"] = calibration_error(score, positive, design)
         return {name: missing(f"no sample labelled {yes}", len(score)) for name in of_positives} | found
 

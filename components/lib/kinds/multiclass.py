@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import keras
 
     from components.lib.bootstrap import Design
+    from components.lib.class_metrics import F1, Mean
     from components.lib.paired import Measure
     from components.lib.resampling import Statistic
     from components.lib.statistics import Estimate
@@ -251,13 +252,14 @@ class Multiclass(Classes):
         from components.lib.class_metrics import Area, Share, measured
         from components.lib.statistics import missing
 
-        exact: dict[str, Share | Area] = {
+        exact: dict[str, Share | F1 | Mean | Area] = {
             "accuracy": Share(called == label, np.ones(len(label), bool)), "auc": Area(columns, label),
         }  # fmt: skip
         for k, each in enumerate(self.classes):
             exact[_name("recall", each)] = Share(called == k, label == k, f"no sample labelled {spoken(each)}")
-        drawn = self._statistics(columns, label, called)
-        found = measured(exact, drawn, design, shares=[name for name in drawn if name != "brier"])
+        exact |= self._of_shares(label, called)
+        drawn = self._statistics(columns, label)
+        found = measured(exact, drawn, design, shares=["average_precision"], most={"brier": 2.0})
         found["ece"] = calibration_error(columns.max(axis=1), columns.argmax(axis=1) == label, design)
         if len(np.unique(label)) == 1:
             found["specificity"] = missing("only one class among the samples", len(label))
@@ -276,21 +278,28 @@ class Multiclass(Classes):
         rarest = next(filter(None, of.values()), "")
         return {name: noted(each, notes.get(name, rarest)) for name, each in found.items()}
 
-    def _statistics(self, columns: Floats, label: NDArray[np.intp], called: NDArray[np.intp]) -> dict[str, Statistic]:
+    def _of_shares(self, label: NDArray[np.intp], called: NDArray[np.intp]) -> dict[str, F1 | Mean]:
+        """Macro forms of shares over the classes that occur, and F1 of each of those."""
+        from components.lib.class_metrics import F1, Mean, Share
+
+        truth = {int(k): label == k for k in np.unique(label)}
+        f1 = {k: F1(called == k, of) for k, of in truth.items()}
+        return {
+            "precision": Mean([Share(of, called == k) for k, of in truth.items()]),
+            "recall": Mean([Share(called == k, of) for k, of in truth.items()]),
+            "specificity": Mean([Share(called != k, ~of) for k, of in truth.items()]),
+            "f1": Mean(list(f1.values())),
+            **{_name("f1", self.classes[k]): each for k, each in f1.items()},
+        }
+
+    def _statistics(self, columns: Floats, label: NDArray[np.intp]) -> dict[str, Statistic]:
         from components.lib import resampling as rs
 
-        present = np.unique(label)
-        truth = {k: label == k for k in present}
-        hits = {k: truth[k] & (called == k) for k in present}
         one_hot = np.eye(len(self.classes))[label]
+        precision = [rs.average_precision(columns[:, k], label == k) for k in np.unique(label)]
         return {
-            "precision": rs.mean([rs.ratio(hits[k], called == k) for k in present]),
-            "recall": rs.mean([rs.ratio(hits[k], truth[k]) for k in present]),
-            "specificity": rs.mean([rs.ratio(~truth[k] & (called != k), ~truth[k]) for k in present]),
-            "f1": rs.mean([rs.f1(called == k, truth[k]) for k in present]),
-            "average_precision": rs.mean([rs.average_precision(columns[:, k], truth[k]) for k in present]),
+            "average_precision": rs.mean(precision),
             "brier": rs.ratio(((columns - one_hot) ** 2).sum(axis=1), np.ones(len(label))),
-            **{_name("f1", self.classes[k]): rs.f1(called == k, truth[k]) for k in present},
         }
 
     def _explained(self, name: str, estimate: Estimate, columns: Floats, absent: list[str]) -> Estimate:
