@@ -17,6 +17,7 @@ from components.lib.statistics import Estimate, Floats
 __all__ = ["F1", "Area", "Mean", "Share", "measured", "noted"]
 
 LOGIT = "average_precision"
+NEAR_ONE = 0.95
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ def measured(
         exact: what has a formula, for patients with several samples, too.
         drawn: all others. Patients of all classes are drawn together, so that the mix of classes is drawn, too.
         design: whose the N samples are, N at least 1.
-        shares: names in `drawn` of what lies in 0 … 1, 1 the best: where every draw gives the same, such an interval
-            is that of a proportion.
+        shares: names in `drawn` of what lies in 0 … 1, 1 the best: such an interval is no narrower than that of a
+            proportion.
         most: of names in `drawn` that are means of losses of samples, from 0 to so much: where every draw gives the
             same, as of a constant or a perfect model, the interval is that of losses that all are alike.
     """
@@ -58,21 +59,32 @@ def measured(
     logit = [name for name in drawn if name == LOGIT]
     for name, estimate in bootstrap(drawn, design.any_mix, logit=logit).items() if drawn else ():
         flat = estimate.high - estimate.low < EQUAL
-        if flat and name in shares:
-            estimate = _as_share(estimate, design)
+        if name in shares:
+            found[name] = _no_narrower_than_a_share(estimate, design, flat=flat)
         elif flat and name in (most or {}):
             every = design.units(np.ones(estimate.n, bool))
             low, high = st.all_alike(estimate.value, every, (most or {})[name])
-            estimate = replace(estimate, low=low, high=high, method="Clopper-Pearson, all losses alike")
-        found[name] = estimate
+            found[name] = replace(estimate, low=low, high=high, method="Clopper-Pearson, all losses alike")
+        else:
+            found[name] = estimate
     return found
 
 
-def _as_share(found: Estimate, design: Design) -> Estimate:
-    """Every draw gives the same: Wilson's interval with the rarest class as its n."""
-    rarest = min(design.units(design.strata == k) for k in np.unique(design.strata))
-    low, high = st.score_interval(found.value, rarest)
-    return replace(found, low=low, high=high, method="Wilson, the rarest class counted")
+def _no_narrower_than_a_share(found: Estimate, design: Design, *, flat: bool) -> Estimate:
+    """The wider ends of the draws' interval and of Wilson's with the rarest class as its n.
+
+    Of a figure near 1 hardly a draw knows of the misses that this sample happens not to have. Where patients repeat
+    Wilson's counts them, which is too wide for all but that.
+
+    Source: Boyd, Eng & Page 2013, doi:10.1007/978-3-642-40994-3_29 (a binomial interval of the positives).
+    """
+    if not (flat or design.patients is None or found.value > NEAR_ONE):
+        return found
+    low, high = st.score_interval(found.value, min(design.units(design.strata == k) for k in np.unique(design.strata)))
+    if flat:
+        return replace(found, low=low, high=high, method="Wilson, the rarest class counted")
+    ends = min(low, found.low), max(high, found.high)
+    return replace(found, low=ends[0], high=ends[1], method=f"{found.method}, no narrower than Wilson")
 
 
 def noted(estimate: Estimate, *notes: str) -> Estimate:

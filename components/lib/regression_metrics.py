@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from components.lib.bootstrap import EQUAL, Design
-from components.lib.bootstrap_t import Quotient, log_intervals
 from components.lib.class_metrics import Share, measured, noted
+from components.lib.error_intervals import heavy_tails, mean_error, mean_square, unexplained
 from components.lib.resampling import FEW, Statistic, ratio
-from components.lib.squared_errors import heavy_tails, mean_square, unexplained
 from components.lib.statistics import Bools, Estimate, Floats, missing, withheld
 
 ERRORS = ("mae", "rmse", "r2", "bias")
@@ -53,28 +52,26 @@ def error_metrics(
     if np.ptp(known) == 0 and found["r2"].known:
         found["r2"] = missing("all known values are the same", n)
     few = design.too_few(every, "in all")
-    return {name: noted(each, few) for name, each in found.items()}
+    return {name: noted(replace(each, note=few), each.note) if each.known else each for name, each in found.items()}
 
 
 def _better(found: dict[str, Estimate], error: Floats, known: Floats, design: Design) -> dict[str, Estimate]:
     """The same figures with better intervals; of fewer samples these can be of any width."""
-    ends = {"mae": log_intervals({"mae": Quotient(np.abs(error), np.ones(len(error)))}, design)["mae"]}
+    ends = {"mae": mean_error(error, design)}
     low, high = mean_square(error, design)
     ends["rmse"] = float(np.sqrt(low)), float(np.sqrt(high))
     if np.ptp(known):
         low, high = unexplained(error, known, design)
         ends["r2"] = 1 - high, 1 - low
     by = "" if design.patients is None else ", by patient"
-    told = {"mae": f"studentised bootstrap{design.drawn}"}
     return {
         name: replace(
             found[name],
             low=min(low, found[name].value),
             high=max(high, found[name].value),
-            method=told.get(name, f"logarithmic scale, kurtosis 6 allowed for{by}"),
+            method=f"logarithmic scale, kurtosis 6 allowed for{by}",
         )
         for name, (low, high) in ends.items()
-        if np.isfinite([low, high]).all()
     }
 
 

@@ -2,8 +2,8 @@
 
 proportions     Wilson: near nominal for any n, and never outside [0, 1]; by patient, and of what is made of
                 proportions: see `lib.shares`
-AUC             DeLong on the logit scale, of patients where they repeat; Newcombe's score interval where that variance
-                vanishes
+AUC             the wider ends of DeLong's interval on the logit scale, of patients where they repeat, and Newcombe's
+                score interval
 all others      a bootstrap: see `lib.bootstrap`
 
 How often they hold the truth stands in docs/statistics.md.
@@ -114,28 +114,47 @@ def score_interval(share: float, n: float) -> tuple[float, float]:
     return low, high
 
 
+def delong(score: Floats, positive: Bools) -> Estimate:
+    """Area under the ROC curve with DeLong's interval on the logit scale, as other programs give it.
+
+    Where its variance is 0 or unknown Newcombe's score interval. Of few samples of a class, and of areas near 1, it is
+    too narrow (see docs/statistics.md): `auc` is what the report shows.
+
+    Args:
+        score: (N,), higher means more likely positive.
+        positive: (N,).
+
+    Sources: DeLong et al. 1988, doi:10.2307/2531595; computed by ranks as in Sun & Xu 2014,
+    doi:10.1109/LSP.2014.2337313; logit scale: Perme & Manevski 2019, doi:10.1177/0962280218814556.
+    """
+    found = _added(np.stack([-score, score], axis=1), positive.astype(np.intp))
+    if isinstance(found, Estimate):
+        return found
+    value, added = found
+    variance, _ = _variance(added, positive.astype(np.intp), None)
+    if _usable(value, variance):
+        ends = _on_logit_scale(value, variance, Z)
+        return Estimate(value, *ends, len(score), "DeLong, logit scale")
+    return Estimate(value, *newcombe(value, positive.sum(), (~positive).sum()), len(score), "Newcombe's score interval")
+
+
 def auc(score: Floats, positive: Bools, patients: NDArray[np.intp] | None = None) -> Estimate:
     """Area under the ROC curve: the chance that a random positive scores above a random negative.
-
-    DeLong's variance on the logit scale, so that the interval stays inside (0, 1); where patients repeat, that of
-    patients, with Student's tails. Where the variance is 0 (AUC 0 or 1, one sample in a class) Newcombe's score
-    interval, which has a width there.
 
     Args:
         score: (N,), higher means more likely positive.
         positive: (N,).
         patients: position of each sample's patient (N,), 0 … P-1; None: nobody has several.
-
-    Sources: DeLong et al. 1988, doi:10.2307/2531595; computed by ranks as in Sun & Xu 2014,
-    doi:10.1109/LSP.2014.2337313; of patients: Obuchowski 1997, doi:10.2307/2533958; logit scale, and the need of
-    another interval for separated classes: Perme & Manevski 2019, doi:10.1177/0962280218814556; Newcombe 2006,
-    method 5, doi:10.1002/sim.2324.
     """
     return macro_auc(np.stack([-score, score], axis=1), positive.astype(np.intp), patients)
 
 
 def macro_auc(probability: Floats, label: NDArray[np.intp], patients: NDArray[np.intp] | None = None) -> Estimate:
-    """Mean of the one-versus-rest areas over the classes that occur, with DeLong's variance of that mean.
+    """Mean of the one-versus-rest areas over the classes that occur; of two classes the area of the second.
+
+    The interval has the wider ends of two: DeLong's variance on the logit scale with Student's tails, of patients where
+    they repeat; and Newcombe's score interval, whose variance doesn't vanish where hardly a pair is ranked wrongly, for
+    as many samples as those of alike patients are worth. Each alone is too narrow somewhere.
 
     A sample stands in every one of the areas, once as positive and else as negative; what it adds to the error of the
     mean is summed first (for two classes this is DeLong's figure exactly). Of several classes "the rest" is a mix of
@@ -145,7 +164,29 @@ def macro_auc(probability: Floats, label: NDArray[np.intp], patients: NDArray[np
         probability: (N, K).
         label: (N,), 0 … K-1.
         patients: position of each sample's patient (N,), 0 … P-1; None: nobody has several.
+
+    Sources: of `delong`; of patients: Obuchowski 1997, doi:10.2307/2533958; degrees of freedom: Welch 1947,
+    doi:10.1093/biomet/34.1-2.28; Newcombe 2006, method 5, doi:10.1002/sim.2324.
     """
+    found = _added(probability, label)
+    if isinstance(found, Estimate):
+        return found
+    value, added = found
+    variance, reach = _variance(added, label, patients)
+    # Newcombe's interval rests on the rarest class against the rest.
+    sides = min(
+        (int((label == k).sum()), *(_units(member, patients) for member in (label == k, label != k)))
+        for k in np.unique(label)
+    )
+    ends = newcombe(value, *_worth(sides, len(label), variance, _variance(added, label, None)[0]))
+    if not _usable(value, variance):
+        return Estimate(value, *ends, len(label), f"Newcombe's score interval{_by(patients)}")
+    low, high = _on_logit_scale(value, variance, reach)
+    return Estimate(value, min(low, ends[0]), max(high, ends[1]), len(label), f"DeLong and Newcombe{_by(patients)}")
+
+
+def _added(probability: Floats, label: NDArray[np.intp]) -> tuple[float, Floats] | Estimate:
+    """The mean area, and what each sample adds to its error (N,); missing where only one class occurs."""
     present = np.unique(label)
     if len(present) < 2:
         return missing("only one class among the samples" if len(label) else "no sample to count", len(label))
@@ -155,17 +196,30 @@ def macro_auc(probability: Floats, label: NDArray[np.intp], patients: NDArray[np
     for k in classes:
         positive = label == k
         of_positives, of_negatives = placements(probability[:, k], positive)
-        areas.append(of_positives.mean())
+        areas.append(float(of_positives.mean()))
         added[positive] += (of_positives - areas[-1]) / len(of_positives)
         added[~positive] += (of_negatives - areas[-1]) / len(of_negatives)
-    counts = [_units(label == k, patients) for k in present]
-    others = [_units(label != k, patients) for k in present]
-    variance, reach = _variance(added / len(classes), label, patients)
-    # Newcombe's interval (only for vanishing variance) rests on the rarest class against the rest.
-    low, high, method = _area(float(np.mean(areas)), variance, reach, *min(zip(counts, others, strict=True)))
-    return Estimate(
-        float(np.mean(areas)), low, high, len(label), method + (", by patient" if patients is not None else "")
-    )
+    return float(np.mean(areas)), added / len(classes)
+
+
+def _worth(sides: tuple[int, int, int], n: int, variance: float, alone: float) -> tuple[float, float]:
+    """How many samples those of a class and of the rest are worth, where patients repeat: at least the patients."""
+    samples, patients, others = sides
+    effect = max(1.0, variance / alone) if alone > 0 and variance > 0 else float(n)
+    return max(patients, samples / effect), max(others, (n - samples) / effect)
+
+
+def _by(patients: NDArray[np.intp] | None) -> str:
+    return "" if patients is None else ", by patient"
+
+
+def _usable(value: float, variance: float) -> bool:
+    return variance > 1e-12 and 0 < value < 1
+
+
+def _on_logit_scale(value: float, variance: float, reach: float) -> tuple[float, float]:
+    half = reach * math.sqrt(variance) / (value * (1 - value))
+    return float(expit(logit(value) - half)), float(expit(logit(value) + half))
 
 
 def _units(member: Bools, patients: NDArray[np.intp] | None) -> int:
@@ -182,7 +236,7 @@ def placements(score: Floats, positive: Bools) -> tuple[Floats, Floats]:
 
 
 def _variance(added: Floats, label: NDArray[np.intp], patients: NDArray[np.intp] | None) -> tuple[float, float]:
-    """Variance of a figure to whose error each sample adds so much (N,), and the 97.5% point: of patients Student's.
+    """Variance of a figure to whose error each sample adds so much (N,), and Student's 97.5% point.
 
     A patient is of the rarest class that the samples have, and each class's share is widened by m / (m - 1).
     NaN where a class has a single patient.
@@ -196,27 +250,18 @@ def _variance(added: Floats, label: NDArray[np.intp], patients: NDArray[np.intp]
         np.minimum.at(rarest, patients, of_unit)
         of_unit = rarest
     units = np.bincount(of_unit, minlength=len(counts)).astype(np.float64)
-    squares = np.bincount(of_unit, totals**2, minlength=len(counts))
-    if (units[units > 0] < 2).any():
+    squares = np.bincount(of_unit, totals**2, minlength=len(counts))[units > 0]
+    units = units[units > 0]
+    if (units < 2).any():
         return math.nan, Z
-    there = units > 0
-    shares = squares[there] * units[there] / (units[there] - 1)
+    shares = squares * units / (units - 1)
     variance = float(shares.sum())
-    if patients is None or variance <= 0:
+    if variance <= 0:
         return variance, Z
-    degrees = variance**2 / float((shares**2 / (units[there] - 1)).sum())
-    return variance, float(stdtrit(degrees, 0.975))
+    return variance, float(stdtrit(variance**2 / float((shares**2 / (units - 1)).sum()), 0.975))
 
 
-def _area(value: float, variance: float, reach: float, m: int, n: int) -> tuple[float, float, str]:
-    if variance > 1e-12 and 0 < value < 1:
-        half = reach * math.sqrt(variance) / (value * (1 - value))
-        low, high = (float(expit(logit(value) + sign * half)) for sign in (-1, 1))
-        return low, high, "DeLong, logit scale"
-    return *newcombe(value, m, n), "Newcombe's score interval"
-
-
-def newcombe(value: float, m: int, n: int, z: float = Z) -> tuple[float, float]:
+def newcombe(value: float, m: float, n: float, z: float = Z) -> tuple[float, float]:
     """Ends of Newcombe's score interval around an area (0..1) of m positives and n negatives, z deviations away.
 
     Source: Newcombe 2006, method 5, doi:10.1002/sim.2324.

@@ -1,4 +1,4 @@
-"""Intervals of figures made of squared errors, root mean square and R², and when they can't be given.
+"""Intervals of figures made of errors: their mean, their root mean square and R², and when they can't be trusted.
 
 Squared errors are skewed: the mean square of a few hangs on whether a rare large error is among them. A sample without
 one looks safe and isn't, and no method learns from it how far the rarest go (Bahadur & Savage 1956,
@@ -18,11 +18,29 @@ from scipy.special import stdtrit
 from components.lib.bootstrap import Design
 from components.lib.statistics import Floats, Z
 
-KURTOSIS = 6.0
-"""Of the errors, that the ends of intervals allow for at least."""
+OF_SQUARES, OF_SIZES = (2.0, 2.0), (1.132, np.pi / 2 - 1)
+"""Of Student's errors with six degrees of freedom, which are normal ones of a scale that differs: the mean of the
+scale's fourth power over that of its square squared, likewise of its square and itself; and the relative variance of
+squares, and of sizes, of normal errors. Their kurtosis is 2 * (2 + 1) = 6."""
 MOST_KURTOSIS, MOST_RELATIVE = 9.0, 0.02
 """Of the errors: Student's with five degrees of freedom have 9. And the squared standard error of the mean square, over
 the mean square's square: of many errors a few large ones do no harm."""
+
+
+def mean_error(error: Floats, design: Design) -> tuple[float, float]:
+    """Ends of the 95% interval of the mean of absolute errors (N,), not all 0, of at least three patients.
+
+    Args:
+        error: predicted minus known (N,).
+        design: whose the samples are.
+    """
+    units, sizes = _units(error, design)
+    size, centre = np.abs(error), float(np.log(np.abs(error).mean()))
+    own = _variance(design.totals(size / size.sum() - 1 / len(error)))
+    allowed = max(own, _allowed(error, sizes, design, *OF_SIZES))
+    reach = float(stdtrit(units - 1, 0.975)) * units / (units - Z)
+    low, high = np.exp([centre - reach * np.sqrt(own), centre + reach * np.sqrt(allowed)])
+    return float(low), float(high)
 
 
 def mean_square(error: Floats, design: Design) -> tuple[float, float]:
@@ -32,7 +50,7 @@ def mean_square(error: Floats, design: Design) -> tuple[float, float]:
     factor = units / (units - Z)
     own = _variance(design.totals(squares / squares.sum() - 1 / len(error)))
     reach = float(stdtrit(units - 1, 0.975)) * factor
-    allowed = max(own, _allowed(error, sizes, design))
+    allowed = max(own, _allowed(error, sizes, design, *OF_SQUARES))
     shifted = centre + np.log(factor)  # the mean square of few is more often too small than too large
     low, high = np.exp([shifted - reach * np.sqrt(own), shifted + reach * np.sqrt(allowed)])
     return float(low), float(high)
@@ -52,7 +70,7 @@ def unexplained(error: Floats, known: Floats, design: Design) -> tuple[float, fl
     above = design.totals(squares / squares.sum() - 1 / len(error))
     below = design.totals(around / around.sum() - 1 / len(error))
     own = _variance(above - below)
-    allowed = max(own, _allowed(error, sizes, design) + _variance(below))
+    allowed = max(own, _allowed(error, sizes, design, *OF_SQUARES) + _variance(below))
     reach = float(stdtrit(units - 1, 0.975)) * units / (units - Z)
     low, high = np.exp([centre - reach * np.sqrt(own), centre + reach * np.sqrt(allowed)])
     return float(low), float(high)
@@ -76,7 +94,8 @@ def heavy_tails(values: Floats, design: Design, what: str) -> str:
     largest = float(design.totals(squares).max() / squares.sum())
     return (
         f"heavy tails: the {what} have a kurtosis of {kurtosis:.0f} (at most {MOST_KURTOSIS:.0f}; normal ones 3), and "
-        f"{'one patient' if design.patients is not None else 'one'} makes up {100 * largest:.0f}% of their squares; "
+        f"{'one patient' if design.patients is not None else 'a single one'} makes up {100 * largest:.0f}% of their "
+        "squares; "
         "another sample may differ by more than the interval says"
     )
 
@@ -91,17 +110,17 @@ def _variance(totals: Floats) -> float:
     return len(totals) / (len(totals) - 1) * float((totals**2).sum())
 
 
-def _allowed(error: Floats, sizes: Floats, design: Design) -> float:
-    """Relative variance of the mean square for errors of the kurtosis that is allowed for.
+def _allowed(error: Floats, sizes: Floats, design: Design, scale: float, normal: float) -> float:
+    """Relative variance of the mean of squares, or of sizes, of errors with the kurtosis that is allowed for.
 
     They are normal ones whose scale differs from patient to patient, as alike within a patient as those found: of a
-    patient's k errors the mean square then has the relative variance V (1 + 2 (1 + (k - 1) r²) / k) - 1, where r is
-    the correlation and V = KURTOSIS / 3 the mean of the fourth power of the scale.
+    patient's k errors the mean then has the relative variance scale * (1 + normal * (1 + (k - 1) r²) / k) - 1, where r
+    is the correlation.
     """
     squares, pairs = error**2, float((sizes * (sizes - 1)).sum())
     alike = 0.0
     if pairs:
         products = design.totals(error) ** 2 - design.totals(squares)
         alike = float(np.clip(products.sum() / pairs / squares.mean(), 0, 1))
-    each = KURTOSIS / 3 * (1 + 2 * (1 + (sizes - 1) * alike**2) / sizes) - 1
+    each = scale * (1 + normal * (1 + (sizes - 1) * alike**2) / sizes) - 1
     return float(((sizes / len(error)) ** 2 * each).sum())
