@@ -14,7 +14,6 @@ from components.evaluate.answers import answers, applicable
 from components.evaluate.card_facts import CardFacts
 from components.evaluate.characteristics import TABLE_ONE, explained
 from components.evaluate.checklists import CHECKLISTS_TOLD, answered, summary
-from components.evaluate.ledger import ordinal
 from components.evaluate.part import Evaluated
 from components.evaluate.results import Result, words
 from components.evaluate.training_facts import training_facts
@@ -186,7 +185,7 @@ def _limits(evaluated: Evaluated, facts: CardFacts) -> list[str]:
     told.append(
         "Synthetic test samples can be made anew: how often they were used isn't counted."
         if opening is None
-        else f"This is the {ordinal(opening.number)} model judged on these test samples."
+        else opening.told(evaluated.noun)
     )
     return told
 

@@ -23,7 +23,7 @@ class CardFacts:
     warnings: tuple[str, ...] = ()
     """What stands at the top of the report."""
     opening: Opening | None = None
-    """How often the test split was opened; None: synthetic data."""
+    """Who was evaluated on these samples before; None: synthetic data."""
     name: str = ""
     """What the model is called where it is judged on data of another source; empty in the step."""
     patients_unknown: str = ""

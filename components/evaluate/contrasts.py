@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from components.lib.bootstrap import EQUAL
 from components.lib.numbers import number
 from components.lib.resampling import FEW
-from components.lib.statistics import Bools, Estimate, Floats, Z, missing
+from components.lib.statistics import Bools, Estimate, Floats, Z, missing, score_interval
 
 DRAWS, AT_ONCE = 1000, 50
 LEVEL = 0.05
@@ -127,6 +128,8 @@ def sensitivity_gap(groups: Mapping[str, Bools], patients: Mapping[str, NDArray[
     gaps = draws.max(axis=0) - draws.min(axis=0)
     value = max(rates.values()) - min(rates.values())
     low, high = (float(end) for end in np.quantile(gaps, [0.025, 0.975]))
+    if high - low < EQUAL:  # all found, or none: the group with the fewest may still differ
+        high = max(_unseen(len(np.unique(patients[name])), rates[name]) for name in fit)
     best, least = max(rates, key=lambda name: rates[name]), min(rates, key=lambda name: rates[name])
     meaning = (
         f"Of 100 with the finding, {100 * rates[least]:.0f} are found in {least} and {100 * rates[best]:.0f} in "
@@ -134,6 +137,12 @@ def sensitivity_gap(groups: Mapping[str, Bools], patients: Mapping[str, NDArray[
     )
     ends = (min(low, value), max(high, value))
     return Estimate(value, *ends, n, "bootstrap within groups", meaning=meaning, better="lower")
+
+
+def _unseen(patients: int, rate: float) -> float:
+    """How far a group's sensitivity of 0 or 1 may lie from that, by Wilson's interval of its patients."""
+    low, high = score_interval(rate, patients)
+    return max(rate - low, high - rate)
 
 
 def _drawn(found: Bools, patients: NDArray[np.intp], generator: np.random.Generator) -> Floats:

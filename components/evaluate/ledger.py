@@ -1,7 +1,7 @@
-"""How many models were judged on these test samples? Who picks the best of many picks luck, too.
+"""How many models were evaluated on these test samples before? Who picks the best of many picks luck, too.
 
-The report holds the model's number alone, which never changes, so that equal work gives equal bytes; how often the
-samples were opened, repeats included, goes to the run's tags and the terminal.
+The report says what was so when this model first came here, which never changes, so that equal work gives equal bytes;
+how often the samples were opened, repeats included, goes to the run's tags and the terminal.
 
 Source: the more often one test set is used to choose, the more its figures flatter: Dwork et al. 2015,
 doi:10.1126/science.aaa9375.
@@ -17,11 +17,14 @@ import pandas as pd
 from components.evaluate.part import Evaluated, Part
 from components.lib.openings import Opening, record
 from components.lib.page import Section, paragraph
+from components.lib.sample_prints import SamplePrints
 from components.lib.tracking import Run
 
 TITLE = "How often these samples were used"
 SEVERAL, MANY = 5, 20
 """From so many models on the words are stronger."""
+FEW = 0.1
+"""Share of the samples below which it does no harm that other models were evaluated on them."""
 
 
 def open_test(run: Run, evaluated: Evaluated) -> Opening | None:
@@ -31,26 +34,27 @@ def open_test(run: Run, evaluated: Evaluated) -> Opening | None:
     """
     if evaluated.data.info.synthetic:
         return None
-    split = split_digest(evaluated)
-    opening = record(run, split, evaluated.network.digest)
+    samples = SamplePrints.of(_whole(evaluated))
+    opening = record(run, samples, evaluated.network.digest, old_split=split_digest(evaluated))
     run.set_tags(
         {
-            "test.split": split[:16], "test.model_number": str(opening.number),
-            "test.models": str(opening.models), "test.openings": str(opening.openings),
+            "test.set": samples.digest[:16], "test.models_before": str(opening.models),
+            "test.samples_seen_before": f"{opening.seen + opening.of_patients} of {opening.samples}",
+            "test.models": str(opening.models_so_far), "test.openings": str(opening.openings),
         }
     )  # fmt: skip
     return opening
 
 
-def split_digest(evaluated: Evaluated) -> str:
-    """SHA-256 of the test samples: their ids, their raw content and what is known of each target, in any order.
+def _whole(evaluated: Evaluated) -> pd.DataFrame:
+    """The test samples, those that a server refuses with them: another model may refuse others."""
+    return pd.concat([evaluated.samples, *([] if evaluated.refused is None else [evaluated.refused])])
 
-    Neither the other splits nor the settings of clean change it: the same patients in another size are still the same.
-    """
+
+def split_digest(evaluated: Evaluated) -> str:
+    """SHA-256 of the test samples as the log of earlier medpipes has it: ids, raw content and what is known of each."""
     columns = ["sample_id", "sha256", *sorted(result.target for result in evaluated.results)]
-    # Those that a server refuses are of the split too: another model may refuse others.
-    whole = pd.concat([evaluated.samples, *([] if evaluated.refused is None else [evaluated.refused])])
-    table = whole.reindex(columns=columns).astype(object)
+    table = _whole(evaluated).reindex(columns=columns).astype(object)
     rows = table.where(table.notna(), None).to_numpy(object).tolist()
     text = json.dumps(sorted(json.dumps(row, default=str) for row in rows))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -61,13 +65,12 @@ def line(evaluated: Evaluated, opening: Opening | None) -> str:
     if opening is None:
         return "test samples are synthetic: how often they are used isn't counted"
     often = "for the first time" if opening.openings == 1 else f"{opening.openings} times in all"
-    models = "1 model" if opening.models == 1 else f"{opening.models} models"
-    which = f"the {ordinal(opening.number)} model judged on these {_these(evaluated)}"
-    return f"test opened for {which}; {often}, for {models}"
+    models = "1 model" if opening.models_so_far == 1 else f"{opening.models_so_far} models"
+    return f"{opening.told(evaluated.noun)[:-1]}; opened {often}, for {models}"
 
 
 def part(evaluated: Evaluated, opening: Opening | None) -> Part:
-    """The section, and from the second model on a warning.
+    """The section, and a warning from the second model on, or where nobody knows.
 
     Args:
         evaluated: the model and the samples.
@@ -76,13 +79,17 @@ def part(evaluated: Evaluated, opening: Opening | None) -> Part:
     if opening is None:
         text = "These samples were made by a program and can be made anew: how often they are used isn't counted."
         return Part(sections=(Section(TITLE, (paragraph(text),)),))
-    which = f"This is the {ordinal(opening.number)} model judged on these {_these(evaluated)}"
+    told = opening.told(evaluated.noun)
     how = (
-        "Counted by the MLflow store, over every way of running medpipe; a model that is judged again isn't counted "
-        "again. Choose between models by their figures on validation, and judge only the chosen one here."
+        "Counted by the MLflow store, sample by sample, over every way of running medpipe: evaluations here and with "
+        "--data, and batch predictions of rows that have their labels beside them; another store isn't known. A model "
+        "that is evaluated again isn't counted again. Choose between models by their figures on validation, and "
+        "evaluate only the chosen one here."
     )
-    warning = f"{which}. {_meaning(opening.number)}" if opening.number > 1 else ""
-    blocks = (paragraph(warning or f"{which}: nobody could choose it by what it does here."), paragraph(how))
+    several = opening.number + opening.unlisted
+    warning = f"{told} {_meaning(several)}" if opening.unlisted or opening.share >= FEW else ""
+    few = f"{told} So few can hardly have flattered the figures." if opening.models and not warning else ""
+    blocks = (paragraph(warning or few or told), paragraph(how))
     return Part(sections=(Section(TITLE, blocks),), warnings=(warning,) if warning else ())
 
 
@@ -102,13 +109,3 @@ def _meaning(number: int) -> str:
         "After so many tries these samples have become a part of training: the figures don't say what new patients "
         "would show. Judge the model on samples that no model has been judged on."
     )
-
-
-def ordinal(number: int) -> str:
-    """`1st`, `2nd`, `11th`."""
-    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number % 100 not in (11, 12, 13) else "th"
-    return f"{number:,}{ending}"
-
-
-def _these(evaluated: Evaluated) -> str:
-    return f"{len(evaluated.samples):,} {evaluated.noun}"

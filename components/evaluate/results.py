@@ -179,4 +179,4 @@ def words(metric: str, kind: TargetKind | None = None) -> str:
 
 def ends(estimate: Estimate) -> str:
     """An interval for people; a dash where there is none."""
-    return f"{number(estimate.low)} to {number(estimate.high)}" if estimate.known else "–"
+    return f"{number(estimate.low)} to {number(estimate.high)}" if estimate.known and estimate.bounded else "–"

@@ -68,6 +68,6 @@ def _metrics(findings: Findings) -> dict[str, Any]:
 
 
 def _interval(estimate: Estimate) -> dict[str, float | None]:
-    """JSON knows no NaN: what is missing is null."""
+    """JSON knows neither NaN nor infinity: what is missing, and an end that there isn't, is null."""
     ends = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-    return {name: None if math.isnan(value) else round(value, 6) for name, value in ends.items()}
+    return {name: round(value, 6) if math.isfinite(value) else None for name, value in ends.items()}

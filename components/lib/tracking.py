@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import posixpath
 import re
@@ -85,9 +86,9 @@ class Run:
         self.store, self.id = store, run_id
 
     def log_metrics(self, figures: Mapping[str, float], step: int = 0) -> None:
-        """Log figures that are numbers; NaN is left out, since the store has no word for it."""
+        """Log figures that are numbers; NaN and infinity are left out, since the store has no word for them."""
         now = int(time.time() * 1000)
-        known = {mlflow_name(name): float(value) for name, value in figures.items() if value == value}
+        known = {mlflow_name(name): float(value) for name, value in figures.items() if math.isfinite(value)}
         self.store.log_batch(self.id, metrics=[Metric(name, value, now, step) for name, value in known.items()])
 
     def log_directory(self, folder: Path, name: str) -> None:

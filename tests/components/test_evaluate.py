@@ -174,7 +174,9 @@ class Recorder:
 def run(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder = Recorder()
     monkeypatch.setattr("components.evaluate.step.run_of", lambda *_: recorder)
-    monkeypatch.setattr("components.evaluate.ledger.record", lambda *_: Opening(2, 2, 3))  # it needs a store, too
+    monkeypatch.setattr(
+        "components.evaluate.ledger.record", lambda *_, **__: Opening(60, 1, 58, 0, 0, 2, 3)
+    )  # it needs a store, too
     return recorder
 
 
@@ -365,6 +367,8 @@ def test_the_report_of_a_second_model_on_real_data_begins_with_a_warning(
 ) -> None:
     dataset, model, out = workspace(synthetic=False)
     evaluate(dataset, model, out, task())
-    assert "This is the 2nd model judged on these 60 films." in (out / "report.html").read_text(encoding="utf-8")
-    assert "2nd model judged on these 60 films; 3 times in all" in capsys.readouterr().out
-    assert "2nd model judged" in (out / "model_card.md").read_text(encoding="utf-8")
+    assert "58 of these 60 films were evaluated for 1 other model before." in (out / "report.html").read_text(
+        encoding="utf-8"
+    )
+    assert "for 1 other model before; opened 3 times in all, for 2 models" in capsys.readouterr().out
+    assert said in (out / "model_card.md").read_text(encoding="utf-8")

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 def error_difference(errors: Floats, other: Floats, patients: Whose = None) -> Estimate:
     """Mean of the other model's absolute errors (N,) less the mean of the one's (N,)."""
-    from components.lib.bootstrap import Design, bootstrap
+    from components.lib.bootstrap import EQUAL, Design, bootstrap
     from components.lib.resampling import ratio
-    from components.lib.statistics import missing
+    from components.lib.statistics import missing, withheld
 
     n = len(errors)
     if n < 2:
@@ -34,7 +34,11 @@ def error_difference(errors: Floats, other: Floats, patients: Whose = None) -> E
     design = Design.of(np.zeros(n, np.intp), patients)
     figures = {"difference": ratio(other - errors, np.ones(n))}
     found = bootstrap(figures, design, normal=["difference"])["difference"]
-    return replace(found, better="lower", note=design.too_few(np.ones(n, bool), "in all"))
+    few = design.too_few(np.ones(n, bool), "in all")
+    if found.high - found.low < EQUAL:
+        same = "both are equally far off in every sample: no interval"
+        return replace(withheld(found, "; ".join(filter(None, [few, same]))), better="lower")
+    return replace(found, better="lower", note=few)
 
 
 def area_difference(probability: Floats, other: Floats, label: NDArray[np.intp], patients: Whose = None) -> Estimate:
@@ -46,9 +50,9 @@ def area_difference(probability: Floats, other: Floats, label: NDArray[np.intp],
         label: (N,), 0 … K-1.
         patients: equal numbers for samples of one patient (N,); None: nobody has several.
     """
-    from components.lib.bootstrap import Design, bootstrap
+    from components.lib.bootstrap import EQUAL, Design, bootstrap
     from components.lib.resampling import area, mean
-    from components.lib.statistics import missing
+    from components.lib.statistics import all_alike, missing
 
     present = np.unique(label)
     if len(present) < 2:
@@ -59,5 +63,9 @@ def area_difference(probability: Floats, other: Floats, label: NDArray[np.intp],
     design = Design.of(label, patients)
     figures = {"difference": lambda weights: two(weights) - one(weights)}
     found = bootstrap(figures, design, normal=["difference"])["difference"]
+    if found.high - found.low < EQUAL:
+        # Of each class at most so many may rank otherwise than all that were seen, and a pair has one of two.
+        apart = 2 * max(all_alike(0.0, design.units(label == k), 1.0)[1] for k in present)
+        found = replace(found, low=max(-1.0, found.value - apart), high=min(1.0, found.value + apart))
     notes = [design.too_few(label == k, "of a class") for k in present]
     return replace(found, note=next(filter(None, notes), ""))

@@ -26,7 +26,8 @@ def _meaning(name: str, found: Estimate, unit: str, decision: Mapping[str, float
     value = number(found.value)
     match name:
         case "mae":
-            return f"On average the prediction is off by {value}{unit} ({number(found.low)} to {number(found.high)})."
+            ends = f"{number(found.low)} to {number(found.high)}" if found.bounded else "no interval"
+            return f"On average the prediction is off by {value}{unit} ({ends})."
         case "rmse":
             return f"As the mean error, but large errors count more: {value}{unit}. Never below it."
         case "r2":
