@@ -3,8 +3,8 @@
 Squared errors are skewed: the mean square of a few hangs on whether a rare large error is among them. A sample without
 one looks safe and isn't, and no method learns from it how far the rarest go (Bahadur & Savage 1956,
 doi:10.1214/aoms/1177728077). So the end on the side of larger errors allows for a distribution with the kurtosis of
-Student's with six degrees of freedom, 6 where the normal one has 3, even where the sample shows less. Where the sample
-shows far more than that, nothing is promised: the interval is withheld from decisions.
+Student's with seven degrees of freedom, 5 where the normal one has 3, even where the sample shows less. Where the
+sample shows far more than that, nothing is promised: the interval is withheld from decisions.
 
 Sources: Bonett 2006, doi:10.1016/j.csda.2005.03.012 (logarithmic scale, and the factor n / (n - z) for few samples);
 the coverage is simulated in benchmarks/coverage.py.
@@ -18,10 +18,10 @@ from scipy.special import stdtrit
 from components.lib.bootstrap import Design
 from components.lib.statistics import Floats, Z
 
-OF_SQUARES, OF_SIZES = (2.0, 2.0), (1.132, np.pi / 2 - 1)
-"""Of Student's errors with six degrees of freedom, which are normal ones of a scale that differs: the mean of the
+OF_SQUARES, OF_SIZES = (5 / 3, 2.0), (1.1045, np.pi / 2 - 1)
+"""Of Student's errors with seven degrees of freedom, which are normal ones of a scale that differs: the mean of the
 scale's fourth power over that of its square squared, likewise of its square and itself; and the relative variance of
-squares, and of sizes, of normal errors. Their kurtosis is 2 * (2 + 1) = 6."""
+squares, and of sizes, of normal errors. Their kurtosis is 5 / 3 * (2 + 1) = 5."""
 MOST_KURTOSIS, MOST_RELATIVE = 9.0, 0.02
 """Of the errors: Student's with five degrees of freedom have 9. And the squared standard error of the mean square, over
 the mean square's square: of many errors a few large ones do no harm."""
@@ -70,7 +70,7 @@ def unexplained(error: Floats, known: Floats, design: Design) -> tuple[float, fl
     above = design.totals(squares / squares.sum() - 1 / len(error))
     below = design.totals(around / around.sum() - 1 / len(error))
     own = _variance(above - below)
-    allowed = max(own, _allowed(error, sizes, design, *OF_SQUARES) + _variance(below))
+    allowed = own + max(0.0, _allowed(error, sizes, design, *OF_SQUARES) - _variance(above))
     reach = float(stdtrit(units - 1, 0.975)) * units / (units - Z)
     low, high = np.exp([centre - reach * np.sqrt(own), centre + reach * np.sqrt(allowed)])
     return float(low), float(high)

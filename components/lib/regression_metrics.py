@@ -69,7 +69,7 @@ def _better(found: dict[str, Estimate], error: Floats, known: Floats, design: De
             found[name],
             low=min(low, found[name].value),
             high=max(high, found[name].value),
-            method=f"logarithmic scale, kurtosis 6 allowed for{by}",
+            method=f"logarithmic scale, kurtosis 5 allowed for{by}",
         )
         for name, (low, high) in ends.items()
     }

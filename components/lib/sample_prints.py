@@ -55,7 +55,7 @@ class SamplePrints:
             ValueError: it is something else, or cut off.
         """
         head, _, rest = content.partition(b"\n")
-        form, *counts = head.decode("ascii", "replace").split()
+        form, *counts = head.decode("ascii", "replace").split(" ")
         if form != FORM or len(counts) != 2 or len(rest) != SIZE * sum(map(int, counts)):
             raise ValueError("not a list of samples")
         padded = np.zeros((len(rest) // SIZE, 8), np.uint8)

@@ -367,8 +367,7 @@ def test_the_report_of_a_second_model_on_real_data_begins_with_a_warning(
 ) -> None:
     dataset, model, out = workspace(synthetic=False)
     evaluate(dataset, model, out, task())
-    assert "58 of these 60 films were evaluated for 1 other model before." in (out / "report.html").read_text(
-        encoding="utf-8"
-    )
+    said = "58 of these 60 films were evaluated for 1 other model before."
+    assert said in (out / "report.html").read_text(encoding="utf-8")
     assert "for 1 other model before; opened 3 times in all, for 2 models" in capsys.readouterr().out
     assert said in (out / "model_card.md").read_text(encoding="utf-8")

@@ -116,7 +116,7 @@ def test_where_every_draw_is_alike_the_interval_has_a_width() -> None:
     assert {name: each.value for name, each in found.items()} == {"recall": 1, "auc": 1, "average_precision": 1}
     assert found["recall"].low == found["average_precision"].low == score_interval(1, 20)[0] < 0.9
     assert 0.8 < found["auc"].low < 0.95
-    assert found["recall"].method == "Wilson, patients counted"
+    assert found["recall"].method == "Wilson, by patient"
     assert found["recall"].n == 40
 
 
