@@ -127,14 +127,14 @@ class Mean:
     def estimate(self, design: Design) -> Estimate:
         """With its 95% interval: Wilson's of as many samples as would give the mean's variance.
 
-        Of a mean without a miss its smallest part says the most against it: a miss there weighs as one of as many times
-        its patients as there are parts (the exact bound of no miss at all has the same form).
+        Student's tails are those of its smallest part. Of a mean without a miss that part says the most against it: a
+        miss there weighs as one of as many times its patients as there are parts (the exact bound of no miss at all has
+        the same form).
         """
         shares = [part.share if isinstance(part, F1) else part for part in self.parts]
-        least = len(shares) * max(1, min(design.units(share.among) for share in shares))
+        units = max(1, min(design.units(share.among) for share in shares))
         influence = np.mean([part.influence() for part in self.parts], axis=0)
-        units = design.units(np.ones(self.n, bool))
-        worth = _worth(self.value, influence, design, units, np.inf, float(least), shares)
+        worth = _worth(self.value, influence, design, units, np.inf, float(units * len(shares)), shares)
         by = "Wilson" if design.patients is None else "Wilson, by patient"
         return Estimate(self.value, *score_interval(self.value, worth), self.n, f"{by}, of the mean's variance")
 
