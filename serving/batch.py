@@ -2,7 +2,8 @@
 
 A row of the output holds what the served model would answer, or why it can't. Rows go through in parts, on all
 processors, and memory doesn't grow with their number. A run that is killed is taken up where it was when the same
-command runs again. Nothing of the data goes to MLflow.
+command runs again. Nothing of the data goes to MLflow, but short digests of rows that have their labels beside them:
+those are counted in the test-set log.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from components.lib.output import collecting
 from components.lib.parallel import each_part, threads_per_part
 from components.lib.tables import TableForm
 from serving.batch_data import FILE, Data, Stock
+from serving.batch_labels import count_labelled
 from serving.batch_out import Totals, digest_of, earlier, join, place
 from serving.batch_part import Job, Piece, predict_part
 from serving.batch_table import asked, opened
@@ -117,6 +119,8 @@ def batch(
             totals, told = Totals(done["rows"], done["unusable"], done["reason"]), f"{out} was there already"
         else:
             _refuse_to_replace(out, done, made_from, overwrite=overwrite)
+            if counted := count_labelled(network, rows, folder):
+                print(counted)
             parts = [job.part(index, digest) for index, digest in enumerate(stock.digests)]
             _predict(job, network, rows, parts, data)
             info = network.info

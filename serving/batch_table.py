@@ -7,6 +7,7 @@ relative to the table's folder.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from pathlib import Path
 
 import pyarrow as pa
@@ -73,6 +74,7 @@ class TableData(Data):
         for sentence in known.found:
             print(f"table: {sentence}")
         schema = self._schema()
+        self.names: tuple[str, ...] = tuple(schema.names)
         self.columns = _needed(info, column, schema.names)
         _require_columns(path, schema.names, [*self.columns.values(), *keep])
         self.kept = [schema.field(name) for name in keep]
@@ -80,6 +82,12 @@ class TableData(Data):
         self._files = next((files for kind in info.inputs.values() if (files := files_of(kind))), None)
         plain = all(kind.shape == () for kind in info.inputs.values())
         self._rows = self._rows_of_a_part(MOST_PLAIN_ROWS if plain else MOST_ROWS)
+
+    def with_columns(self, names: Sequence[str]) -> TableData:
+        """The same rows with more columns in `parts`."""
+        wider = copy(self)
+        wider._wanted = list(dict.fromkeys([*self._wanted, *names]))
+        return wider
 
     def take_stock(self, scratch: Path) -> Stock:
         """Reads the table once, so that what is wrong with it is told before the work and not after hours."""

@@ -199,6 +199,25 @@ def new_run(spec: TaskSpec, store: MlflowClient | None = None) -> Run:
     return Run(store, created.info.run_id)
 
 
+def batch_run(task: str, model: str, rows: str) -> Run:
+    """The run that keeps the list of rows that a batch predicted with their labels beside them; the earlier one again.
+
+    Args:
+        task: of the model; the run is of its experiment.
+        model: digest of the model.
+        rows: digest of the rows.
+    """
+    store = client()
+    experiment = _experiment(store, task)
+    tags = {"batch": "true", "batch_model": model, "batch_rows": rows}
+    same = " and ".join(f"tags.{key} = '{value}'" for key, value in tags.items())
+    if earlier := store.search_runs([experiment], same, max_results=1):
+        return Run(store, earlier[0].info.run_id)
+    created = store.create_run(experiment, tags=tags, run_name="batch: labelled rows")
+    store.set_terminated(created.info.run_id, "FINISHED")
+    return Run(store, created.info.run_id)
+
+
 def mlflow_name(name: str) -> str:
     """A name as MLflow takes it: letters, digits, `_-. :/` and at most 250 characters. Of another one, such as that of
     a column "Creatinine (µmol/l)", other characters become "_", and a digest keeps it apart from its like."""
