@@ -74,7 +74,7 @@ def _digests(info: ModelInfo, data: Data, scratch: Path) -> Iterator[str]:
     classes = {_plain(name) for kind in info.targets.values() for name in kind.class_names}
     (files,) = (files_of(kind) for kind in info.inputs.values())
     for part in data.parts(scratch):
-        names = part[FILE].to_pylist()
+        names = [str(name) for name in part[FILE].to_pylist()]
         labelled = [name for name in names if classes & {_plain(folder) for folder in Path(name).parts[:-1]}]
         if files is not None:
             paths = [data.folder / name for name in labelled]

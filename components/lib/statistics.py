@@ -175,8 +175,7 @@ def macro_auc(probability: Floats, label: NDArray[np.intp], patients: NDArray[np
     variance, reach = _variance(added, label, patients)
     # Newcombe's interval rests on the rarest class against the rest.
     sides = min(
-        (int((label == k).sum()), *(_units(member, patients) for member in (label == k, label != k)))
-        for k in np.unique(label)
+        (int((label == k).sum()), _units(label == k, patients), _units(label != k, patients)) for k in np.unique(label)
     )
     ends = newcombe(value, *_worth(sides, len(label), variance, _variance(added, label, None)[0]))
     if not _usable(value, variance):
@@ -243,9 +242,9 @@ def _variance(added: Floats, label: NDArray[np.intp], patients: NDArray[np.intp]
     """
     _, position, counts = np.unique(label, return_inverse=True, return_counts=True)
     of_unit = np.argsort(np.argsort(counts, kind="stable"), kind="stable")[position]
-    totals = added
+    totals: Floats = added
     if patients is not None:
-        totals = np.bincount(patients, added)
+        totals = np.asarray(np.bincount(patients, added), np.float64)
         rarest = np.full(len(totals), len(counts))
         np.minimum.at(rarest, patients, of_unit)
         of_unit = rarest
