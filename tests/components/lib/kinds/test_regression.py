@@ -173,7 +173,7 @@ def test_metrics_of_real_data(diabetes: tuple[Case, Case]) -> None:
     decision = SUGAR.fit_decision(*validation, None)
     found = SUGAR.metrics(*test, decision)
     assert 38 < found["mae"].value < 52
-    assert 0.3 < found["r2"].low + 0.2 < found["r2"].value + 0.2 < 0.9
+    assert 0.2 < found["r2"].low + 0.2 < found["r2"].value + 0.2 < 0.9
     assert found["coverage"].low < 0.9 < found["coverage"].high + 0.03
     assert found["mae"].meaning.startswith("On average the prediction is off by 4")
     assert "mg/dl" in found["mae"].meaning
