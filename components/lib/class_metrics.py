@@ -18,6 +18,8 @@ __all__ = ["F1", "Area", "Mean", "Share", "measured", "noted"]
 
 LOGIT = "average_precision"
 NEAR_ONE = 0.95
+ALIKE = 1e-6
+"""Losses that differ by less are alike: those of .03 and of 1 - .97 differ as float32 rounds them."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def measured(
         flat = estimate.high - estimate.low < EQUAL
         if name in shares:
             found[name] = _no_narrower_than_a_share(estimate, design, flat=flat)
-        elif flat and name in (most or {}):
+        elif estimate.high - estimate.low < ALIKE and name in (most or {}):
             every = design.units(np.ones(estimate.n, bool))
             low, high = st.all_alike(estimate.value, every, (most or {})[name])
             found[name] = replace(estimate, low=low, high=high, method="Clopper-Pearson, all losses alike")

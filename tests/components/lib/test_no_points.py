@@ -34,15 +34,16 @@ def points(found: Mapping[str, Estimate]) -> list[str]:
 
 
 @pytest.mark.parametrize("whose", WHOSE)
-@pytest.mark.parametrize("model", ["perfect", "constant", "undecided", "never", "hopeless"])
+@pytest.mark.parametrize("model", ["perfect", "sure", "constant", "undecided", "never", "hopeless"])
 def test_figures_of_two_classes_have_a_width(model: str, whose: str) -> None:
     positive = np.random.default_rng(0).permutation(np.arange(N) % 4 == 0)
     score = {
         "perfect": positive * 1.0, "constant": np.full(N, 0.25), "undecided": np.full(N, 0.5), "never": np.zeros(N),
-        "hopeless": 1.0 - positive,
+        "hopeless": 1.0 - positive, "sure": np.where(positive, 0.97, 0.03).astype(np.float32).astype(np.float64),
     }[model]  # fmt: skip
     found = BINARY.metrics(score[:, None], positive[:, None] * 1.0, {"threshold": 0.5}, WHOSE[whose])
     assert points(found) == []
+    assert found["brier"].high - found["brier"].low > 1e-3
     assert all(each.low <= each.value <= each.high for each in found.values() if each.known)
 
 
