@@ -37,6 +37,12 @@ class Area:
             return st.auc(self.columns[:, 1], self.label == 1, design.patients)
         return st.macro_auc(self.columns, self.label, design.patients)
 
+    def statistic(self) -> rs.Statistic:
+        """The same of resampled data."""
+        present = np.unique(self.label)
+        classes = present[1:] if self.columns.shape[1] == 2 else present
+        return rs.mean([rs.area(self.columns[:, k], self.label == k) for k in classes])
+
 
 def measured(
     exact: Mapping[str, Share | F1 | Mean | Area],
