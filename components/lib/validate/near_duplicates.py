@@ -4,14 +4,14 @@ A reduced picture proposes, pixels decide; padding is taken off first. Two pictu
 to 12 by 12 correlate by .989; those of copies that the pixels confirmed did so by .990 and more. They are near
 duplicates when their pixels correlate by .99 and, since two patients of one build may do so, their fine detail by .8.
 Brightness and contrast don't change a correlation; mirrored, upside down and inverted ones are compared as such
-(`mirrored`). Copies turned by another angle, shifted and visibly cropped are not found.
+(`mirrored`), shifted and cropped ones are aligned first (`displaced`). Copies turned by another angle are not found.
 
 Hashes of bits propose too much: on chest films a difference hash within 4 bits names 2,001 of 4,708.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ from components.lib.kinds import InputKind
 from components.lib.spec import SPLITS, TaskSpec
 from components.lib.validate.checks import NEAR, Finding
 from components.lib.validate.close_pairs import ROUNDED, close_pairs
+from components.lib.validate.displaced import displaced_pairs
 from components.lib.validate.mirrored import KINDS, as_kind, correlations, ends, transform
 from components.lib.validate.outcome import NAMED_AT_MOST, Check
 from components.lib.validate.pictures import AT_ONCE, DETAIL, Floats32, Pictures, Rows, is_picture
@@ -36,6 +37,8 @@ SAME_DETAIL = 0.8
 """The least correlation of their Laplacians; .9 loses copies through JPEG of quality 30. Of 2,114 synthetic films eight
 pairs of two patients pass both, of 5,856 real ones none."""
 MANY = 40_000
+DISPLACED, MOST_DISPLACED = "shifted or cropped", 20_000
+"""How such pairs are called, and pictures beyond which they aren't looked for."""
 MOST_PAIRS, SHOWN = 1_000_000, 50
 FILE = "near_duplicates.parquet"
 """Inside the cleaned dataset."""
@@ -119,8 +122,10 @@ class NearDuplicates:
             f"({_count(ids.nunique(), f'{one} row')})"
             for (one, other), ids in found
         ] or ["near duplicates across splits: 0"]
+        if len(self.samples) > MOST_DISPLACED:
+            lines.append(f"shifted or cropped copies: not looked for beyond {MOST_DISPLACED:,} pictures")
         told = self._told
-        counts = {kind: int((told["kind"] == kind).sum()) for kind in KINDS[1:]}
+        counts = {kind: int((told["kind"] == kind).sum()) for kind in (*KINDS[1:], DISPLACED)}
         lines += [f"near duplicates, {kind}: {_count(number, 'pair')}" for kind, number in counts.items() if number]
         if "fold" in told:
             lines.append(f"near duplicates across folds: {len(self.in_two_folds)}")
@@ -227,7 +232,9 @@ def _search(dataset: Dataset, name: str, kind: InputKind, labelled: list[str]) -
         if count > MOST_PAIRS:
             break
     pairs = (
-        pd.concat(pieces, ignore_index=True) if pieces else _pairs(np.zeros(0, int), np.zeros(0, int), np.zeros(0), 0)
+        pd.concat(pieces, ignore_index=True)
+        if pieces
+        else _pairs(np.zeros(0, int), np.zeros(0, int), np.zeros(0), KINDS[0])
     )
     order = samples["split"].map({split: place for place, split in enumerate(SPLITS)}).to_numpy()
     later = order[pairs["first"]] > order[pairs["second"]]
@@ -253,16 +260,30 @@ def near_pairs(pictures: Pictures, samples: pd.DataFrame) -> Iterator[pd.DataFra
     vectors = pictures.reduced(REDUCED)
     shape = pictures.shape(REDUCED)
     transforms = transform(vectors, shape)
+    known = {(-1, -1)}
     for first, second in close_pairs(transforms, PROPOSED, ends(shape)):
-        matters = codes["split"][first] != codes["split"][second]
-        for column in codes.keys() - {"split", "sha256"}:
-            one, two = codes[column][first], codes[column][second]
-            matters |= (one != two) & (one >= 0) & (two >= 0)
-        matters &= codes["sha256"][first] != codes["sha256"][second]
+        matters = _matters(codes, first, second)
         if matters.any():
             first, second = first[matters], second[matters]
             told = correlations(transforms, shape, first, second)
-            yield _decided(pictures, first, second, told >= PROPOSED - ROUNDED)
+            found = _decided(pictures, first, second, told >= PROPOSED - ROUNDED)
+            known |= set(zip(found["first"], found["second"], strict=True))
+            yield found
+    if len(samples) <= MOST_DISPLACED:
+        first, second, correlation = displaced_pairs(pictures)
+        new = [pair not in known for pair in zip(first.tolist(), second.tolist(), strict=True)]
+        chosen = _matters(codes, first, second) & np.array(new, bool)
+        if chosen.any():
+            yield _pairs(first[chosen], second[chosen], correlation[chosen], DISPLACED)
+
+
+def _matters(codes: Mapping[Hashable, NDArray[np.signedinteger]], first: Rows, second: Rows) -> NDArray[np.bool_]:
+    """Which pairs (n,) are in two splits or folds, of two known patients, or of two labels, and no equal files."""
+    matters = codes["split"][first] != codes["split"][second]
+    for column in codes.keys() - {"split", "sha256"}:
+        one, two = codes[column][first], codes[column][second]
+        matters |= (one != two) & (one >= 0) & (two >= 0)
+    return np.asarray(matters & (codes["sha256"][first] != codes["sha256"][second]))
 
 
 def _decided(pictures: Pictures, first: Rows, second: Rows, proposed: NDArray[np.bool_]) -> pd.DataFrame:
@@ -278,8 +299,8 @@ def _decided(pictures: Pictures, first: Rows, second: Rows, proposed: NDArray[np
         asked, one, two, correlation = asked[same], one[same], two[same], correlation[same]
         fine = _correlation(pictures.detail, pictures, one, two, kind) >= SAME_DETAIL
         left[asked[fine]] = False
-        found.append(_pairs(one[fine], two[fine], correlation[fine], kind))
-    return pd.concat(found, ignore_index=True) if found else _pairs(first[:0], second[:0], np.zeros(0), 0)
+        found.append(_pairs(one[fine], two[fine], correlation[fine], KINDS[kind]))
+    return pd.concat(found, ignore_index=True) if found else _pairs(first[:0], second[:0], np.zeros(0), KINDS[0])
 
 
 def _correlation(
@@ -296,8 +317,8 @@ def _correlation(
     return np.concatenate([np.zeros(0, np.float32), *told])
 
 
-def _pairs(first: Rows, second: Rows, correlation: NDArray[np.floating], kind: int) -> pd.DataFrame:
-    told = pd.Series([KINDS[kind]] * len(first), dtype="str")
+def _pairs(first: Rows, second: Rows, correlation: NDArray[np.floating], kind: str) -> pd.DataFrame:
+    told = pd.Series([kind] * len(first), dtype="str")
     return pd.DataFrame(
         {"first": first, "second": second, "correlation": correlation.astype(np.float64), "kind": told}
     )  # fmt: skip

@@ -111,6 +111,20 @@ def test_mirrored_and_inverted_copies_are_found_and_named(tmp_path: Path, high: 
     assert {*written["kind"]} == {*mirrored.KINDS[1:]}
 
 
+def test_shifted_and_cropped_copies_are_found_and_named(tmp_path: Path) -> None:
+    chance, originals = np.random.default_rng(0), [smooth(i, 64) for i in range(40)]
+    wide = [cv2.copyMakeBorder(picture, 8, 8, 8, 8, cv2.BORDER_REFLECT) for picture in originals[:12]]
+    copies = [darker(np.roll(each, chance.choice([-5, -3, 3, 5], 2), (0, 1))[8:-8, 8:-8]) for each in wide]
+    copies += [cv2.resize(each[3:-3, 3:-3], (64, 64), interpolation=cv2.INTER_LINEAR) for each in originals[12:24]]
+    splits = ["train"] * 40 + ["test"] * 24
+    ((found,), _) = search(dataset_of(tmp_path / "d", originals + copies, split=splits), spec_of(64))
+    assert {*found.pairs["kind"]} == {near_duplicates.DISPLACED}
+    pairs = [*zip(found.pairs["first"], found.pairs["second"], strict=True)]
+    assert {*pairs} <= {(i, 40 + i) for i in range(24)}
+    assert {*pairs} >= {(i, 40 + i) for i in range(12)}
+    assert len(pairs) >= 18  # of crops by a tenth some are missed
+
+
 def test_blocks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = [smooth(i % 30) if i < 30 else darker(smooth(i % 30)) for i in range(60)]
     dataset = dataset_of(tmp_path / "d", pictures, split=["train"] * 30 + ["test"] * 30)
