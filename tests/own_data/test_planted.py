@@ -100,6 +100,16 @@ def test_the_report_names_what_was_planted(tmp_path: Path, plant: Plant, named: 
         assert int(found.group(1)) > 0.05 * ROWS * 0.7
 
 
+def test_heavy_tails_of_a_number_are_named_where_its_errors_stand(tmp_path: Path) -> None:
+    task, table = planted(lambda table, generator: [])
+    heavy = np.random.default_rng(8).standard_t(1.5, ROWS)
+    table["cost"] = (100 + 20 * table["lactate"] + 15 * heavy).round(2)
+    task["targets"] = {"cost": {"kind": "regression", "unit": "EUR"}}
+    done = reach(tmp_path / "here", task, table)
+    page = (done.data / "evaluation/report.html").read_text(encoding="utf-8")
+    assert "heavy tails: the errors have a kurtosis of" in page
+
+
 def test_a_table_without_a_fault_is_not_accused(tmp_path: Path) -> None:
     done = reach(tmp_path / "here", *planted(lambda table, generator: []))
     page = (done.data / "evaluation/report.html").read_text(encoding="utf-8")
