@@ -22,6 +22,7 @@ from components.lib.pseudonyms import PUBLIC_KEY, fingerprint, load_key, pseudon
 from components.lib.reader_columns import labelled
 from components.lib.readers import Load, Source
 from components.lib.readers._foreign import require_own, special_words
+from components.lib.readers._tables import counting_empty, empty_lines
 from components.lib.readers.base import content
 from components.lib.spec import TaskSpec
 from components.lib.validate import check_ingested
@@ -52,7 +53,8 @@ def ingest(raw: Place, dataset: Path, private: Path, spec: TaskSpec) -> None:
     found = require_own(raw, follow_links=source.follow_links, files=(source.beside, getattr(source, "file", None)))
     if found.special:
         print(f"not regular files, and never read: {special_words(found.special)}")
-    table, refused = _refused(spec.source.samples(raw, spec.inputs, spec.targets), spec.source)
+    with counting_empty() as empty:
+        table, refused = _refused(spec.source.samples(raw, spec.inputs, spec.targets), spec.source)
     if table.empty and len(refused):
         raise DataError(
             str(raw), expected="samples that can be used", found=f"none: {'; '.join(_counted(refused))}",
@@ -99,7 +101,8 @@ def ingest(raw: Place, dataset: Path, private: Path, spec: TaskSpec) -> None:
         raise
     outcome = check_ingested(kept, spec, findings)
     contradicting = receipt_line(table, spec)
-    lines = (*unknown_lines(kept), *who, *made, *told, *_counted(refused), *outcome.receipt, *contradicting)
+    lines = (*unknown_lines(kept), *who, *made, *told, *_counted(refused), *empty_lines(empty))
+    lines = (*lines, *outcome.receipt, *contradicting)
     raised = (*unknown_lines(kept), *outcome.warnings, *contradicting)
     outcome = replace(outcome, receipt=tuple(dict.fromkeys(lines)), warnings=raised)
     outcome.require(failed)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import random
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
+from films import patients, task, write_films
 from looks import spec_of
 
+from components.ingest import ingest
 from components.lib.errors import DataError
 from components.lib.readers.table import TableFile
 from components.lib.tables import TableForm, read_text, recognise
@@ -22,6 +25,7 @@ WORDS = {
     "utf-16": ["Lungenentzündung", "normal"], "cp1252": ["Lungenentzündung", "gesund", "pneumonie aiguë; gauche"],
     "gb18030": ["肺炎", "正常", "高血压，糖尿病"], "cp932": ["肺炎", "正常", "ベッド上"],
 }  # fmt: skip
+DOSE = {"record": {"kind": "table", "numbers": ["dose"], "categories": {}}}
 NAMES = ["patient", "alter", "sex", "creatinine", "befund", "outcome"]
 
 
@@ -77,6 +81,30 @@ def test_ingest_reads_what_new_accepted(tmp_path: Path, seed: int, capsys: pytes
     assert load("table", 7).values[names[3]] == rows[7][3]
     if empty:
         assert f"empty rows of the table left out: {empty}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["table", "index"])
+def test_the_receipt_counts_empty_rows(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MEDPIPE_PATIENT_KEY", "0" * 32)
+    rows = [{**row, "dose": str(at)} for at, row in enumerate(patients(30))]
+    raw = write_films(tmp_path / "raw", rows)
+    source = {"reader": "folder", "path": "raw", "index": "index.csv"}
+    own = {"reader": "table", "path": "raw/index.csv"}
+    spec = task(source=source) if kind == "index" else task(source=own, inputs=DOSE)
+    header, *lines = (raw / "index.csv").read_text(encoding="utf-8").splitlines()
+    empty, found = "," * header.count(","), raw if kind == "index" else raw / "index.csv"
+    receipts = []
+    for count in (0, random.randint(1, 9)):
+        told = lines + [empty] * count
+        random.shuffle(told)
+        (raw / "index.csv").write_text("\n".join([header, *told, ""]), encoding="utf-8")
+        ingest(found, tmp_path / f"ingested{count}", tmp_path / f"private{count}", spec)
+        receipt = json.loads((tmp_path / f"ingested{count}/validation.json").read_text(encoding="utf-8"))["receipt"]
+        receipts.append([line for line in receipt if "empty" in line])
+    assert receipts == [[], [f"empty rows of the table left out: {count}"]]
+    assert capsys.readouterr().out.count("empty rows") == 1
 
 
 def table(path: Path, column: list[str], delimiter: str = ";", other: list[str] | None = None) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +19,7 @@ from components.lib.reader_columns import reader_columns
 from components.lib.readers.base import ATTRIBUTES, Columns, Targets
 from components.lib.tables import PLAIN_FORM, TableForm, read_text
 
+_counts: ContextVar[list[int] | None] = ContextVar("counts of empty rows", default=None)
 SPLIT_NAMES = {
     "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
     "test": "test", "testing": "test",
@@ -24,7 +27,7 @@ SPLIT_NAMES = {
 
 
 def read_table(path: Place, content: bytes | None = None, form: TableForm = PLAIN_FORM) -> pd.DataFrame:
-    """A table as text, wholly empty rows left out and counted on the screen.
+    """A table as text, wholly empty rows left out and reported.
 
     Args:
         path: the table; Parquet where its name ends in .parquet, whatever the case; for its suffix and for errors alone
@@ -43,9 +46,29 @@ def read_table(path: Place, content: bytes | None = None, form: TableForm = PLAI
 
 
 def report_empty(rows: int) -> None:
-    """Say how many empty rows of a table were left out, if any."""
-    if rows:
-        print(f"empty rows of the table left out: {rows:,}")
+    """Say how many empty rows of a table were left out, if any: to whoever counts them, else on the screen."""
+    counts = _counts.get()
+    if counts is not None:
+        counts.append(rows)
+    else:
+        for line in empty_lines([rows]):
+            print(line)
+
+
+def empty_lines(counts: Collection[int]) -> list[str]:
+    """For the receipt: how many empty rows were left out; nothing where none was."""
+    return [f"empty rows of the table left out: {sum(counts):,}"] if sum(counts) else []
+
+
+@contextmanager
+def counting_empty() -> Iterator[list[int]]:
+    """The empty rows of each table that a reader reads inside, in place of words on the screen."""
+    counts: list[int] = []
+    token = _counts.set(counts)
+    try:
+        yield counts
+    finally:
+        _counts.reset(token)
 
 
 def _read_parquet(path: Place, content: bytes | None) -> pd.DataFrame:
