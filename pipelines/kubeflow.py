@@ -19,6 +19,9 @@ see that can read.
 import hashlib
 import os
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +34,7 @@ from components.lib.cli import run
 from components.lib.dataset import file_digest
 from components.lib.errors import DataError, MedpipeError
 from components.lib.places import Place, Remote, place
+from components.lib.plain_path import plain_path
 from components.lib.spec import TaskSpec, load_spec
 from components.lib.tracking import CHECKOUT
 from pipelines.kubeflow_steps import COMPONENTS, MODEL, spec_of
@@ -43,6 +47,8 @@ IMAGE = "medpipe-python:0.1.0"
 MADE = "# Made from pipelines/steps.py and a task file: python -m pipelines.kubeflow compile\n"
 # Training pods need more shared memory than the 64 MB a container gets. Written by hand, since kfp-kubernetes adds
 # fields that older clusters refuse.
+FILLED_IN = ("{{$", "/kfp-workspace")
+"""What kfp, here and on a cluster, puts something else in place of, wherever in a value it stands."""
 SHARED_MEMORY = {"emptyDirMounts": [{"volumeName": "shared-memory", "mountPath": "/dev/shm", "medium": "Memory"}]}
 
 
@@ -60,6 +66,7 @@ def build(text: str, image: str = IMAGE, *, gpu: bool = False, tracking: str | N
         SpecError: the task file is wrong.
     """
     _check_image(image)
+    _refuse_filled_in("the task file", text)
     spec = spec_of(text)
     made = dsl.component(base_image=image, packages_to_install=[], install_kfp_package=False)
     components = {name: made(function) for name, function in COMPONENTS.items()}
@@ -112,9 +119,11 @@ def arguments(text: str, raw: Place | str | None, digest: str | None = None) -> 
     Raises:
         DataError: no raw data there.
         SpecError: a URI that only Kubeflow reads; its digest must be given.
+        MedpipeError: a path of which kfp would make another.
     """
     if spec_of(text).phantom:
         return {"task": text}
+    _refuse_filled_in("the path of the raw data", str(raw))
     return {"task": text, "raw": str(raw), "raw_digest": digest or raw_digest(place(str(raw)), spec_of(text))}
 
 
@@ -181,12 +190,14 @@ def run_local(task: Path, raw: Place | None, root: Path) -> dict[str, Path]:
 
     spec, text = load_spec(task), task.read_text(encoding="utf-8")
     given = arguments(text, raw.resolve() if isinstance(raw, Path) else raw)
+    _refuse_filled_in("the folder for the outputs", str(root))
     pipeline = build(text)
     root.mkdir(parents=True, exist_ok=True)
     before = {*root.iterdir()}
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(root), enable_caching=False)
     try:
-        pipeline(**given)
+        with plain_python():
+            pipeline(**given)
         (run,) = {*root.iterdir()} - before
     except RuntimeError as error:
         failed = re.search(r"Inner task failed: \W*(?:\d+m)?'([\w-]+)'", str(error))
@@ -203,6 +214,40 @@ def run_local(task: Path, raw: Place | None, root: Path) -> dict[str, Path]:
         for step in steps_of(spec)
         for name, place in step.outputs.items()
     }
+
+
+@contextmanager
+def plain_python() -> Iterator[None]:
+    """Let kfp's local runner call this interpreter by the name python3, whatever folder it is in.
+
+    It puts the interpreter's path, without quotes, into a shell's script, where a blank ends it and what follows a
+    semicolon is run; and into each value where the word python3 stands, as in a folder's name.
+
+    Raises:
+        MedpipeError: beside the interpreter is no python3.
+    """
+    here, path = Path(sys.executable), os.environ.get("PATH", os.defpath)
+    programs = plain_path(here.parent.parent, os.pathsep) / here.parent.name
+    if not (programs / "python3").exists() or not here.samefile(programs / "python3"):
+        raise MedpipeError(
+            str(here), expected="a Python that beside it is called python3, too", found="none of that name",
+            todo="run it with the environment that make setup makes",
+        )  # fmt: skip
+    sys.executable, os.environ["PATH"] = "python3", f"{programs}{os.pathsep}{path}"
+    try:
+        yield
+    finally:
+        sys.executable, os.environ["PATH"] = str(here), path
+
+
+def _refuse_filled_in(what: str, text: str) -> None:
+    """Refuse what kfp would change in silence."""
+    found = [sign for sign in FILLED_IN if sign in text]
+    if found:
+        raise MedpipeError(
+            what, expected="no words that Kubeflow puts something else in place of", found=" and ".join(found),
+            todo="rename the folder, or what the task file calls so",
+        )  # fmt: skip
 
 
 def _shown(path: Path) -> str:

@@ -28,6 +28,7 @@ from mlflow.exceptions import MlflowException
 
 from components.lib.errors import MedpipeError
 from components.lib.model_dir import model_digest
+from components.lib.plain_path import plain_path, store_uri
 from components.lib.provenance import TASK_FILE, machine
 from components.lib.tracking import CHECKOUT, client, lock_digest
 from pipelines.workspace import dvc
@@ -148,9 +149,10 @@ def get_data(made: Made, workspace: Path, folder: Path) -> None:
         theirs = workspace / ".dvc" / name
         if theirs.is_file():
             shutil.copy(theirs, folder / ".dvc" / name)
-    cache = dvc("cache", "dir", cwd=workspace.absolute()).stdout.strip()
-    dvc("config", "--local", "cache.dir", str((workspace / cache).absolute()), cwd=folder)
-    dvc("config", "--local", "core.site_cache_dir", str((folder / ".dvc" / "private").absolute()), cwd=folder)
+    # Plain paths: DVC takes braces in them for places to fill in, and its configuration holds not every quote.
+    cache = plain_path(workspace / dvc("cache", "dir", cwd=workspace.absolute()).stdout.removesuffix("\n"))
+    dvc("config", "--local", "cache.dir", str(cache), cwd=folder)
+    dvc("config", "--local", "core.site_cache_dir", str(plain_path(folder / ".dvc") / "private"), cwd=folder)
     for name, md5 in made.hashes.items():
         document = {"outs": [{"md5": md5, "hash": "md5", "path": name}]}
         (folder / f"{name}.dvc").write_text(yaml.safe_dump(document), encoding="utf-8")
@@ -174,7 +176,7 @@ def _train(python: str, code: Path, folder: Path) -> None:
     """The train step of that commit, with a store of its own."""
     words = [word for option in DATASETS.values() for word in (f"--{option}", str(folder / option))]
     command = [python, "-m", "components.train", "--task", str(folder / "task.yaml"), *words]
-    environment = {**os.environ, "PYTHONPATH": str(code), "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
+    environment = {**os.environ, "PYTHONPATH": str(code), "MLFLOW_TRACKING_URI": store_uri(folder)}
     done = subprocess.run([*command, "--model", str(folder / "model")], cwd=folder, env=environment, check=False)
     if done.returncode:
         raise MedpipeError(

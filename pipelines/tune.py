@@ -30,6 +30,7 @@ from components.lib.tracking import training_run
 from pipelines.demo import workspace_for
 from pipelines.serve import task_file, workspace_spec
 from pipelines.space import edited, rounded, space_of
+from pipelines.steps import quoted
 from pipelines.study import OWN, open_study, own_trial, unfinished
 
 FOLDER = Path("tuning")
@@ -137,7 +138,8 @@ def _tell(study: optuna.Study) -> None:
     print((FOLDER / "task.diff").read_text(encoding="utf-8"))
     print(
         "One training each, and the best of many is partly luck: before you believe it, train both with"
-        f"\n`train.seeds: 3` and compare.\nTo take it: patch {task_file()} < {FOLDER / 'task.diff'}, then dvc repro"
+        "\n`train.seeds: 3` and compare."
+        f"\nTo take it: patch {quoted(str(task_file()))} < {FOLDER / 'task.diff'}, then dvc repro"
     )
 
 

@@ -16,6 +16,7 @@ from dvc.repo import Repo
 from films import lay
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from odd_places import ALL_AT_ONCE, forget_links
 
 from components.lib.errors import MedpipeError, SpecError
 from components.lib.places import place
@@ -33,7 +34,6 @@ NASTY = (
     "${task}", "\\${x}", "back\\slash", "ends with \\", "für", "胸部", "عربي", "-rf", "blank ", "😀", "100%", "%(x)s",
     "a?b", "{0}", "}{", "*", "~", "!x", "tab\there", "a=b,c:d", "'\"'\"'", "\\'; touch PWNED; '",
 )  # fmt: skip
-ALL_AT_ONCE = "my 'films' \"x\" #1 & $(touch PWNED); touch PWNED; `touch PWNED` ${task} \\ % 100%(x)s {0} für 胸部 😀 "
 NAMES = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters=LINE_BREAKS + "/\0"), min_size=1, max_size=40
 )
@@ -162,13 +162,6 @@ def test_a_link_is_made_where_a_path_is_not_plain(tmp_path: Path, monkeypatch: p
     assert plain_path(folder).resolve() == folder
     assert plain_path(folder).is_relative_to(f"/var/tmp/medpipe-{os.getuid()}")
     forget_links(tmp_path)
-
-
-def forget_links(below: Path) -> None:
-    """Remove the links that were made where no plain path was to be had."""
-    for link in Path(f"/var/tmp/medpipe-{os.getuid()}/links").glob("*"):
-        if link.readlink().is_relative_to(below):
-            link.unlink()
 
 
 @pytest.mark.accept

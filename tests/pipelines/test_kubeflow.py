@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +13,13 @@ import pytest
 import yaml
 from google.protobuf.json_format import ParseDict, ParseError
 from kfp.dsl import ClassificationMetrics
+from kfp.local.subprocess_task_handler import replace_python_executable
 from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineDeploymentConfig, PipelineSpec, PlatformSpec
 from workspaces import TINY_TASK
 
 from components.lib.errors import MedpipeError, SpecError
 from components.lib.spec import load_spec
-from pipelines.kubeflow import TASK, arguments, compile_pipeline, run_local
+from pipelines.kubeflow import FILLED_IN, TASK, arguments, compile_pipeline, plain_python, run_local
 from pipelines.kubeflow_steps import COMPONENTS, show_classes, spec_of
 from pipelines.steps import PHANTOM, STEPS, steps_of
 
@@ -206,3 +210,49 @@ def test_a_step_that_fails_here_is_named(tmp_path: Path, capfd: pytest.CaptureFi
         run_local(own_data(tmp_path), raw, tmp_path / "outputs")
     assert caught.value.where == "step ingest"
     assert "expected: the files that the index names" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["my films;touch PWNED;", "a:b $(touch PWNED)", "python3"])
+def test_the_shell_of_the_local_runner_runs_nothing_of_the_path_of_the_interpreter(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    environment = tmp_path / name
+    environment.symlink_to(sys.prefix)
+    monkeypatch.setattr(sys, "executable", str(environment / "bin" / "python"))
+    before = os.environ["PATH"]
+    script = "_KFP_RUNTIME=true python3 -c 'import sys; print(sys.argv[1:], sys.prefix)' \"$@\""
+    with plain_python():
+        command = replace_python_executable(["sh", "-ec", script, "source", f"/data/{name}"], sys.executable)
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    words, prefix = told.rstrip("\n").split("] ")
+    assert words == f"['/data/{name}'"
+    assert Path(prefix).samefile(sys.prefix)
+    assert [*tmp_path.rglob("PWNED")] == []
+    assert (sys.executable, os.environ["PATH"]) == (str(environment / "bin" / "python"), before)
+
+
+def test_an_interpreter_without_its_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    with pytest.raises(MedpipeError, match="python3"), plain_python():
+        pass
+
+
+@pytest.mark.parametrize("sign", FILLED_IN)
+def test_what_kfp_would_put_something_else_in_place_of_is_refused(tmp_path: Path, sign: str) -> None:
+    task = own_data(tmp_path)
+    raw, odd = tmp_path / "raw", tmp_path / f"a{sign.replace('/', '')}.pipeline_root}}}}"
+    for each in (raw, odd):
+        each.mkdir()
+        (each / "index.csv").write_text("path,patient,finding\n", encoding="utf-8")
+    if sign.startswith("{"):
+        with pytest.raises(MedpipeError, match="raw data"):
+            run_local(task, odd, tmp_path / "out")
+        with pytest.raises(MedpipeError, match="outputs"):
+            run_local(task, raw, odd)
+    task.write_text(f"{task.read_text(encoding='utf-8')}\n# {sign}", encoding="utf-8")
+    with pytest.raises(MedpipeError, match="task file"):
+        compile_pipeline(task, tmp_path / "pipeline.yaml")
