@@ -16,7 +16,7 @@ import yaml
 from odd_places import ALL_AT_ONCE, forget_links
 from workspaces import CHECKOUT
 
-pytestmark = [pytest.mark.accept, pytest.mark.xdist_group("tensorflow")]
+pytestmark = [pytest.mark.accept, pytest.mark.timeout(1500), pytest.mark.xdist_group("tensorflow")]
 PLACE = ALL_AT_ONCE + "python3 ?a=b"
 
 

@@ -14,11 +14,12 @@ import pytest
 import yaml
 from films import encoded
 from mlflow import MlflowClient
+from reached import run_steps
 from workspaces import Workspace
 
 from components.lib.errors import DataError
 from components.lib.same_data import PLACE, SKETCH, identity, require_same_data, share_samples, sketch
-from components.lib.spec import TaskSpec
+from components.lib.spec import TaskSpec, load_spec
 from pipelines.look import Questions
 from pipelines.new import create
 
@@ -125,19 +126,22 @@ def films(folder: Path, shift: int) -> Path:
 
 
 @pytest.mark.accept
-def test_two_workspaces_of_one_name_on_one_store(tmp_path: Path) -> None:
-    ws = []
+@pytest.mark.xdist_group("tensorflow")
+def test_two_workspaces_of_one_name_on_one_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    specs = {}
     for place in "AB":
         create(films(tmp_path / place / "films", ord(place)), tmp_path / f"ws{place}", "films", Questions())
         task = tmp_path / f"ws{place}/task.yaml"
-        values = yaml.safe_load(task.read_text())
+        values = yaml.safe_load(task.read_text(encoding="utf-8"))
         values["train"] = {"model": "cnn", "width": 4, "epochs": 1}
-        task.write_text(yaml.safe_dump(values))
-        ws.append(Workspace(tmp_path / f"ws{place}"))
-    shared = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
-    ws[0].run("dvc", "repro", **shared)
-    done = ws[1].run("dvc", "repro", "train", check=False, **shared)
-    assert done.returncode
-    assert "data that share no samples with it and lie elsewhere" in done.stdout + done.stderr
-    client = MlflowClient(shared["MLFLOW_TRACKING_URI"], shared["MLFLOW_TRACKING_URI"])
+        task.write_text(yaml.safe_dump(values), encoding="utf-8")
+        specs[place] = load_spec(task)
+    run_steps(tmp_path / "A/films", tmp_path / "wsA/data", specs["A"])
+    with pytest.raises(DataError, match="data that share no samples with it and lie elsewhere"):
+        run_steps(tmp_path / "B/films", tmp_path / "wsB/data", specs["B"])
+    assert (tmp_path / "wsB/data/cleaned/dataset.json").is_file()
+    assert not (tmp_path / "wsB/data/model").exists()
+    client = MlflowClient(uri, uri)
     assert len(client.search_model_versions("name='films'")) == 1
