@@ -14,6 +14,8 @@ from filelock import FileLock, Timeout
 
 from components.lib.faults import store_fault
 
+ARTIFACTS = "_MLFLOW_SERVER_ARTIFACT_ROOT"
+"""What MLflow's own server sets for its workers."""
 LOCK_SECONDS = 5
 TABLES_SECONDS = 300
 """For so long a first run waits for another one that makes the tables."""
@@ -54,6 +56,9 @@ def _make(file: Path, uri: str) -> None:
     # A process of its own: MLflow keeps open every store that it has seen.
     command = [sys.executable, "-c", MAKE, f"sqlite:///{part}"]
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    # As a URL: MLflow writes where its first experiment keeps files into SQL as text. By default that is the current
+    # folder: an apostrophe in its name ends the text, and what follows a colon is filled in.
+    environment[ARTIFACTS] = (file.parent.resolve() / "mlruns").as_uri()
     made = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if made.returncode:
         part.unlink(missing_ok=True)

@@ -57,7 +57,7 @@ def smaller(task: Path) -> None:
 def test_tune_reproduce_and_kubeflow_run_in_any_place_and_nothing_of_its_name(tmp_path: Path) -> None:
     home = tmp_path / PLACE
     code, data, workspace = committed(home / "med pipe"), patients(home / "raw; touch PWNED;"), home / "w's"
-    python = home / "an; touch PWNED; environment/bin/python"
+    python = tmp_path / "an; touch PWNED; $(touch PWNED) 'environment'/bin/python"
     python.parent.parent.symlink_to(sys.prefix)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "HOME": str(home), "PYTHONPATH": str(code), "MLFLOW_TRACKING_URI": "",

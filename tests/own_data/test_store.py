@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from films import task
+from odd_places import forget_links
 
 from components.lib import store_file, tracking
 from components.lib.errors import MedpipeError
-from components.lib.plain_path import store_uri
+from components.lib.plain_path import plain_path, store_uri
 from pipelines.kept import on_this_machine, read_store
 
 FIRST = """
@@ -79,9 +80,16 @@ def test_who_waits_in_vain_is_told_why(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A fresh store's bytes."""
-    folder = tmp_path_factory.mktemp("store")
-    store_file.make_tables(f"sqlite:///{folder}/mlflow.db")
+    """A fresh store's bytes; it was made in folders whose names would end a text in SQL."""
+    folder = tmp_path_factory.mktemp("store") / 'it\'s "a":b; %(x)s'
+    (folder / "w's :x").mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder / "w's :x")
+        store_file.make_tables(f"sqlite:///{plain_path(folder)}/mlflow.db")
+    with closing(sqlite3.connect(folder / "mlflow.db")) as store:
+        told = store.execute("select name, artifact_location from experiments").fetchall()
+    assert told == [("Default", (folder / "mlruns/0").as_uri())]
+    forget_links(folder)
     return (folder / "mlflow.db").read_bytes()
 
 
