@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,9 @@ import pandas as pd
 
 from components.lib.calibration_curve import Curve
 from components.lib.kinds import Chart
-from components.lib.kinds._charts import COLOURS, GREY, dress, single_axes
+from components.lib.kinds._charts import COLOURS, GREY, dress
 from components.lib.resampling import calibration_bins
-from components.lib.statistics import Bools, Estimate, Floats, wilson
+from components.lib.statistics import Bools, Floats, wilson
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,23 +119,3 @@ def _rows(classes: Sequence[ClassCurve]) -> pd.DataFrame:
             frames.append(pd.DataFrame(columns).assign(**{"class": each.name, "of": "curve"}))
         frames.append(_bins(each).assign(**{"class": each.name, "of": "group"}))
     return pd.concat(frames, ignore_index=True)
-
-
-def interval_coverage(found: Mapping[float, Estimate]) -> Chart:
-    """Of intervals that should hold some share of known values (0..1), the share that they hold."""
-    rows = [(promise, each.value, each.low, each.high, each.n) for promise, each in found.items()]
-    table = pd.DataFrame(rows, columns=["promised", "held", "low", "high", "count"])
-
-    def draw(figure: Canvas) -> None:
-        axes = single_axes(figure, "Calibration of intervals", "Share that should be held", "Share held")
-        axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1, label="as promised")
-        axes.fill_between(
-            table["promised"], table["low"], table["high"], color=COLOURS[5], alpha=0.25, linewidth=0,
-            label="95% interval",
-        )  # fmt: skip
-        axes.plot(table["promised"], table["held"], color=COLOURS[0], marker="o", markersize=4, linewidth=2)
-        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-        axes.legend(loc="upper left", frameon=False, fontsize=8)
-
-    caption = "Below the dotted line, intervals are too narrow: they hold fewer known values than they should."
-    return Chart("interval_coverage", "Calibration of intervals", caption, table, draw)

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from components.evaluate.calibration_curves import ClassCurve, curves, interval_coverage
+from components.evaluate.calibration_curves import ClassCurve, curves
+from components.evaluate.reliability_charts import interval_coverage
 from components.evaluate.results import Result
 from components.lib.bootstrap import Design
 from components.lib.calibration_curve import DISTANCES, E90, EMAX, ICI, curve, distances

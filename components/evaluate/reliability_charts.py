@@ -42,22 +42,34 @@ def reliability(before: tuple[Floats, Bools], after: tuple[Floats, Bools]) -> Ch
 
 def quantiles(found: Mapping[float, Estimate]) -> Chart:
     """Share of known values at or below each stated quantile, with its interval."""
+    caption = "How many known values lie below each stated quantile. Dotted: 70% means 70 of 100."
+    return _shares("calibration", "Calibration of stated quantiles", caption, found, ("stated", "found"))
+
+
+def interval_coverage(found: Mapping[float, Estimate]) -> Chart:
+    """Of intervals that should hold some share of known values (0..1), the share that they hold."""
+    caption = "Below the dotted line, intervals are too narrow: they hold fewer known values than they should."
+    return _shares("interval_coverage", "Calibration of intervals", caption, found, ("promised", "held"))
+
+
+def _shares(name: str, title: str, caption: str, found: Mapping[float, Estimate], columns: tuple[str, str]) -> Chart:
+    """Shares that were found beside those that should be, and a dotted line where both are one."""
+    wanted, got = columns
     rows = [(level, each.value, each.low, each.high, each.n) for level, each in found.items()]
-    table = pd.DataFrame(rows, columns=["stated", "found", "low", "high", "count"])
+    table = pd.DataFrame(rows, columns=[wanted, got, "low", "high", "count"])
 
     def draw(figure: Canvas) -> None:
-        axes = single_axes(figure, "Calibration of quantiles", "Share stated", "Share found")
+        axes = single_axes(figure, title, f"Share {wanted}", f"Share {got}")
         axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1, label="perfectly calibrated")
         axes.fill_between(
-            table["stated"], table["low"], table["high"], color=COLOURS[5], alpha=0.25, linewidth=0,
+            table[wanted], table["low"], table["high"], color=COLOURS[5], alpha=0.25, linewidth=0,
             label="95% interval",
         )  # fmt: skip
-        axes.plot(table["stated"], table["found"], color=COLOURS[0], marker="o", markersize=4, linewidth=2)
+        axes.plot(table[wanted], table[got], color=COLOURS[0], marker="o", markersize=4, linewidth=2)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axes.legend(loc="upper left", frameon=False, fontsize=8)
 
-    caption = "How many known values lie below each stated quantile. Dotted: 70% means 70 of 100."
-    return Chart("calibration", "Calibration of stated quantiles", caption, table, draw)
+    return Chart(name, title, caption, table, draw)
 
 
 def _points(confidence: Floats, true: Bools) -> pd.DataFrame:
