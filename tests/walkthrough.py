@@ -37,15 +37,6 @@ class Walkthrough:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         self._environment = {**kept, "HOME": str(self.home), "PATH": path, "PYTHONPATH": str(self.checkout)}
 
-    def pin_key(self) -> None:
-        """Put one key for every run in place of the one that the page had made.
-
-        The key decides who is in test. Whether a difference is more than chance, or a gate holds, would change from run
-        to run, and the page could tell of one run alone.
-        """
-        (key,) = self.home.glob(".config/medpipe/*.key")
-        key.write_text("the key of the walk-throughs, of nobody's patients\n", encoding="utf-8")
-
     def block(self, beginning: str = "") -> str:
         """The next block that begins so; those between are passed over."""
         for found in FENCED.finditer(self.text, self._after):
@@ -112,9 +103,8 @@ def require_told(expected: str, printed: str) -> None:
     """Each line of a page stands in what was printed, in this order, with the same words and about the same numbers.
 
     `…` stands for anything, on a line of its own for any lines. A line that the page breaks goes on in the next one.
-    Numbers may differ by a tenth of their size or by .1: training differs between machines in its last bits, and
-    patients are split by pseudonyms under a key that everyone has for himself. Lines whose numbers differ are printed,
-    so that `pytest -rP` says what to write into the page.
+    Numbers may differ by a tenth of their size or by .1: training differs between machines in its last bits. Lines whose
+    numbers differ are printed, so that `pytest -rP` says what to write into the page.
     """
     rest = [" ".join(line.split()) for line in printed.splitlines()]
     lines = [" ".join(line.split()) for line in expected.splitlines() if line.strip(" …")]
