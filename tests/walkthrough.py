@@ -103,8 +103,8 @@ def require_told(expected: str, printed: str) -> None:
     """Each line of a page stands in what was printed, in this order, with the same words and about the same numbers.
 
     `…` stands for anything, on a line of its own for any lines. A line that the page breaks goes on in the next one.
-    Numbers may differ by a tenth of their size or by .1: training differs between machines in its last bits. Lines whose
-    numbers differ are printed, so that `pytest -rP` says what to write into the page.
+    Numbers may differ by a tenth of their size or by .1: training differs between machines in its last bits. Lines
+    whose numbers differ are printed, so that `pytest -rP` says what to write into the page.
     """
     rest = [" ".join(line.split()) for line in printed.splitlines()]
     lines = [" ".join(line.split()) for line in expected.splitlines() if line.strip(" …")]
