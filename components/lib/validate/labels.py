@@ -9,6 +9,7 @@ model disagrees would flatter every model. Evaluate measures without them.
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from pathlib import Path
 
@@ -164,4 +165,6 @@ def _of_input(dataset: Dataset, name: str, kind: InputKind, rows: Labels) -> Mat
     starts = np.cumsum([0, *map(len, arrays)])
     inside = [rows[(rows >= start) & (rows < end)] - start for start, end in pairwise(starts)]
     pieces = [kind.to_network(array[chosen], fitted) for array, chosen in zip(arrays, inside, strict=True)]
-    return np.concatenate([piece.reshape(len(piece), -1) for piece in pieces]).astype(np.float64)
+    # Not -1: it has no answer where a part holds none of the rows.
+    flat = [piece.reshape(len(piece), math.prod(piece.shape[1:])) for piece in pieces]
+    return np.concatenate(flat).astype(np.float64)

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from films import encoded, task, write_films
 from numpy.typing import NDArray
 
 from components.clean import clean
 from components.ingest import ingest
 from components.lib.dataset import Dataset
+from components.lib.spec import load_spec
 from components.lib.validate.labels import read, suspects
 
 SIDE = 16
@@ -102,3 +104,29 @@ def test_the_rule_of_confident_learning() -> None:
     labels = np.array([0, 0, 0, 1, 1, 0])
     # Thresholds: .55 for class 0 and .875 for class 1; row 2 reaches the other's, row 5 leans there but doesn't.
     assert suspects(output, labels).tolist() == [2]
+
+
+@pytest.mark.parametrize("last", ["test", "train"])
+def test_a_part_may_hold_no_row_that_is_asked_about(tmp_path: Path, last: str) -> None:
+    rows = 2050  # two more than a part has
+    generator = np.random.default_rng(3)
+    pressure = generator.normal(size=rows).round(3)
+    split = generator.choice(["train", "validation", "test"], rows)
+    split[-2:] = last
+    table = pd.DataFrame({"patient": [f"p{n}" for n in range(rows)], "pressure": pressure, "split": split})
+    table["ill"] = np.where(pressure + generator.normal(size=rows) > 0, "yes", "no")
+    (tmp_path / "raw").mkdir()
+    table.to_csv(tmp_path / "raw" / "rows.csv", index=False)
+    (tmp_path / "task.yaml").write_text(yaml.safe_dump({
+        "task": "long_table", "source": {"reader": "table", "path": "raw", "file": "rows.csv",
+                   "columns": {"split": "split"}},
+        "inputs": {"record": {"kind": "table", "numbers": ["pressure"]}},
+        "targets": {"ill": {"kind": "binary", "classes": ["no", "yes"]}}, "split": {"method": "given"},
+    }))  # fmt: skip
+    spec = load_spec(tmp_path / "task.yaml")
+    ingest(tmp_path / "raw", tmp_path / "ingested", tmp_path / "private", spec)
+    clean(tmp_path / "raw", tmp_path / "ingested", tmp_path / "private", tmp_path / "cleaned", spec)
+    assert len(Dataset(tmp_path / "cleaned").parts) == 2
+    found = read(tmp_path / "cleaned")
+    assert found is not None
+    assert len(found) == (split == "test").sum()
