@@ -34,7 +34,7 @@ _ENOUGH = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-5)
 AT_A_TIME = 65_536
 ROUGHLY, OVERLAP = 0.8, 0.45
 """Least correlation before the alignment is made finer, and the share of a picture that both show."""
-SAME, SAME_DETAIL = 0.985, 0.9
+SAME, SAME_DETAIL = 0.985, 0.93
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def test_sensitivity_and_specificity_with_and_without_indeterminate_results_are_
 def test_patients_with_several_samples_widen_the_intervals(tmp_path: Path) -> None:
     whose = [f"Ärzt; {i // 6}" for i in range(900)]
     together, _ = drawn(tmp_path / "together", 0.3, patients=whose)
-    assert "patients drawn" in together.rates(1)[AGAINST][0].method
+    assert "by patient" in together.rates(1)[AGAINST][0].method
 
 
 def test_without_sets_nothing_is_indeterminate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
