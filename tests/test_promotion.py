@@ -14,7 +14,7 @@ import pytest
 from mlflow import MlflowClient
 from workspaces import TINY_TASK, Workspace, digests, make_tiny
 
-pytestmark = pytest.mark.accept
+pytestmark = [pytest.mark.accept, pytest.mark.timeout(1500)]
 NAME = "tiny_synthetic"
 TITLE = "Compared with the champion"
 TASK = (
