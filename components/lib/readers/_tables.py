@@ -25,6 +25,15 @@ SPLIT_NAMES = {
     "test": "test", "testing": "test",
 }  # fmt: skip
 
+NAMED_AT_MOST = 5
+"""Rows of a table that an error names."""
+
+
+def rows_told(rows: pd.Index) -> str:
+    """`rows 3, 8 below the names of the columns`, of rows counted from 0; of many the first alone."""
+    more = ", …" if len(rows) > NAMED_AT_MOST else ""
+    return f"rows {', '.join(str(row + 1) for row in rows[:NAMED_AT_MOST])}{more} below the names of the columns"
+
 
 def read_table(path: Place, content: bytes | None = None, form: TableForm = PLAIN_FORM) -> pd.DataFrame:
     """A table as text, wholly empty rows left out and reported.

@@ -10,10 +10,8 @@ import pandas as pd
 from components.lib.errors import DataError
 from components.lib.places import Place
 from components.lib.readers._paths import Names
-from components.lib.readers._tables import index_of, told_by
+from components.lib.readers._tables import index_of, rows_told, told_by
 from components.lib.readers.base import Columns
-
-NAMED_AT_MOST = 5
 
 
 def with_patients(
@@ -42,12 +40,10 @@ def with_patients(
     listed = listed[["file", *told]].drop_duplicates()
     twice = listed.index[listed["file"].duplicated(keep=False) & listed["file"].isin(table["file"])]
     if len(twice):
-        more = ", …" if len(twice) > NAMED_AT_MOST else ""
         raise DataError(
             str(path),
             expected="one patient for each file",
-            found=f"{len(twice)} rows about a file of which another row says something else: rows "
-            f"{', '.join(str(row + 1) for row in twice[:NAMED_AT_MOST])}{more} below the names of the columns",
+            found=f"{len(twice)} rows about a file of which another row says something else: {rows_told(twice)}",
             todo="keep one row a file",
         )
     lost = int((~listed["file"].isin(table["file"])).sum())

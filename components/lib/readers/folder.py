@@ -29,7 +29,7 @@ from components.lib.places import Place, Remote
 from components.lib.readers._class_folders import COPY, placed
 from components.lib.readers._paths import Names
 from components.lib.readers._patient_from import FileSource
-from components.lib.readers._tables import index_of, read_table, with_attributes
+from components.lib.readers._tables import index_of, read_table, rows_told, with_attributes
 from components.lib.readers._whose_table import with_patients
 from components.lib.readers.base import Columns, Inputs, Load, Targets
 from components.lib.settings import wrong
@@ -43,7 +43,6 @@ LARGEST = 500_000_000
 """Bytes of one file; the largest films have 100 million."""
 # A file that is there and can't be read is a finding about a sample. Others, such as too many open files, are not.
 OF_THE_FILE = {errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO}
-NAMED_AT_MOST = 5
 LEFT_BEHIND = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information"}
 """What systems leave beside files: thumbnails, packed attributes, waste."""
 
@@ -319,12 +318,10 @@ def from_index(
     twice = table.index[table["file"].duplicated(keep=False)]
     if len(twice):
         # Which of the two is meant, nobody can say; and with one label each, a film would stand twice in a split.
-        more = ", …" if len(twice) > NAMED_AT_MOST else ""
         raise DataError(
             str(path),
             expected="every file once",
-            found=f"{len(twice)} rows that name a file another row names, too: rows "
-            f"{', '.join(str(row + 1) for row in twice[:NAMED_AT_MOST])}{more} below the names of the columns",
+            found=f"{len(twice)} rows that name a file another row names, too: {rows_told(twice)}",
             todo="keep one row a file; several findings of a film are several columns",
         )
     return _finished(table, path)
