@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from mlflow import MlflowClient
 from rivals import CLASSES, NAME, TARGET, Rivals, calibrated
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
@@ -18,7 +17,7 @@ from components.lib.development import FILE, write_development
 from components.lib.kinds.binary import Binary
 from components.lib.model_dir import Model, TargetFigures
 from components.lib.registry import Registry
-from components.lib.tracking import run_of
+from components.lib.tracking import client, run_of
 from components.register.compare import Comparison, compare
 from components.register.telling import into_card, markdown, sentence
 
@@ -221,7 +220,7 @@ def test_the_table_is_in_what_the_registry_shows_of_a_long_card(rivals: Rivals, 
     told = into_card("# Model card: x\n\nlinear.\n\n## Intended use\n\n" + "long " * 2000, found)
     registry = Registry(run_of(old.path, rivals.task()), f"{NAME}_0")
     registry.describe("1", told)
-    described = MlflowClient().get_model_version(f"{NAME}_0", "1").description
+    described = client().get_model_version(f"{NAME}_0", "1").description
     for row in found.rows:
         assert f"| {row.title} | " in described
         assert row.verdict in described

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 import yaml
 from folded import COUNTS, datasets, spec
-from mlflow import MlflowClient
 from scipy.special import expit, softmax
 
 from components.lib.errors import DataError, SpecError
@@ -21,6 +20,7 @@ from components.lib.kinds.multiclass import Multiclass
 from components.lib.kinds.regression import Regression
 from components.lib.model_dir import Model, model_digest
 from components.lib.spec import load_spec
+from components.lib.tracking import client
 from components.lib.train_settings import Train
 from components.train.devices import prepare
 from components.train.distil import Distillation, frozen
@@ -174,7 +174,7 @@ def test_a_step_makes_teaches_and_judges_and_repeats(
     assert list(curves["member"].unique()) == [1, 2, 3]
     run = json.loads((model.parent / "run.json").read_text(encoding="utf-8"))
     assert set(run["latency_ms"]) == {"full", *(each.how for each in tried.attempts if each.bytes)}
-    logged = MlflowClient().get_run(run["run_id"]).data.metrics
+    logged = client().get_run(run["run_id"]).data.metrics
     assert logged["smaller/distil/finding_score"] == pytest.approx(tried.attempts[0].scores["finding"])
     assert logged["smaller/full/latency_ms"] == pytest.approx(run["latency_ms"]["full"])
     if folds:
