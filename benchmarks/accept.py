@@ -53,7 +53,7 @@ def main(words: list[str]) -> int:
         rows = [_setup(clone), *_demo(clone), _batch(clone), *_real(clone), *_brains(clone), *_ecg(clone)]
         rows += [*_tables(clone), *_again(clone)]
         rows += [*(_kubeflow(clone, task) for task in ("ecg_rhythm", "disease_progression"))]
-        rows.append(_evaluation(clone))
+        rows += [_evaluation(clone), _security(clone)]
         rows += [] if words else _tests(clone)
         rows.append(_clean(clone))
         text = _table(clone, rows, "The tests were left out. " if words else "")
@@ -208,6 +208,15 @@ def _evaluation(clone: Path) -> Row:
     )
     goal = "50,000 samples in 60 s, PneumoniaMNIST in 20 s, each in 1 GB"
     return Row("the whole evaluation", goal, found or f"exit {code}", code == 0)
+
+
+def _security(clone: Path) -> Row:
+    """Whether every bound of benchmarks/security.py holds."""
+    seconds, code, printed = _run(clone, ". .venv/bin/activate && python -m benchmarks.security")
+    last = (printed.strip().splitlines() or ["nothing was attacked"])[-1]
+    through = [line.split(" | ")[0].strip("| ") for line in printed.splitlines() if line.endswith("| **no** |")]
+    found = "; ".join([f"{last}, {seconds:.0f} s", *through])
+    return Row("`python -m benchmarks.security`", "every attack held off", found, code == 0)
 
 
 def _tests(clone: Path) -> list[Row]:
