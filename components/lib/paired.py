@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -90,6 +90,11 @@ class Difference:
         """The same of `gain`."""
         half = float(stdtrit(self.freedom, 1 - level / 2)) * self.error / self.first.scale
         return self.gain - half, self.gain + half
+
+    def of_equals(self) -> Difference:
+        """The same of two models that answer alike on every sample: there is no difference, and nothing varies it."""
+        value = self.values[0]
+        return replace(self, second=self.first, values=(value, value), error=0.0, method="the same answers")
 
 
 def differences(

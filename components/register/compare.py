@@ -27,6 +27,7 @@ from components.lib.registry import Registry, fetch
 from components.lib.settings import Settings
 from components.lib.spec import TaskSpec
 from components.lib.statistics import Bools
+from components.register.golden import TOLERANCE
 from components.register.leak import learnt
 from components.register.verdict import Overall, Row, overall, rows
 from components.register.worst_group import worst_groups
@@ -58,6 +59,8 @@ class Comparison(Settings):
     """Why nothing is promoted automatically by it, whatever it says; empty: no reason."""
     refused: str = ""
     """Why the two can't be compared; empty where they can."""
+    same: bool = False
+    """Whether both gave the same answers on every one of these samples, and decide by them alike."""
 
     @property
     def overall(self) -> Overall:
@@ -112,10 +115,10 @@ def compare(
             return nothing.model_copy(update={"refused": refused})
         both = _ask(other, model.info, dataset, evaluation)
         kept, notes, leaked, unsure = _unlearnt(both, other, model, dataset)
-    measured, few = _measured(both, kept, other.info, model.info, spec)
+    measured, few, same = _measured(both, kept, other.info, model.info, spec)
     compared = {
         "samples": int(kept.sum()), "of": both.of, "rows": rows(measured, settings.margin),
-        "notes": (*notes, *few), "leaked": leaked, "unsure": unsure,
+        "notes": (*notes, *few), "leaked": leaked, "unsure": unsure, "same": same,
     }  # fmt: skip
     return nothing.model_copy(update=compared)
 
@@ -208,15 +211,19 @@ def _unlearnt(both: _Both, champion: Model, challenger: Model, data: Dataset) ->
 
 def _measured(
     both: _Both, kept: Bools, champion: ModelInfo, challenger: ModelInfo, spec: TaskSpec
-) -> tuple[dict[tuple[str, str], Difference], list[str]]:
-    """Every measure of every target, and what is to be said where there is none."""
+) -> tuple[dict[tuple[str, str], Difference], list[str], bool]:
+    """Every measure of every target; what is to be said where there is none; whether both answer alike throughout."""
     samples = both.samples[kept].reset_index(drop=True)
+    every_alike = len(samples) > 0
     found: dict[tuple[str, str], Difference] = {}
     notes: list[str] = []
     for name, kind in challenger.targets.items():
         encoded, known = kind.encode(samples[name])
         decisions = [info.fitted[name].decision for info in (champion, challenger)]
-        answers = [outputs[name][kept][known] for outputs in (both.champion, both.challenger)]
+        whole = [outputs[name][kept] for outputs in (both.champion, both.challenger)]
+        alike = decisions[0] == decisions[1] and _alike(*whole, probabilities=bool(kind.class_names))
+        every_alike &= alike
+        answers = [output[known] for output in whole]
         one, other = (
             kind.paired_measures(output, encoded[known], decision, decisions[0])
             for output, decision in zip(answers, decisions, strict=True)
@@ -231,8 +238,14 @@ def _measured(
         notes += [f"{name}: {few}"] if few else []
         patients = _patients(samples["patient"][known])
         held = differences({**one, **groups[0]}, {**other, **groups[1]}, patients)
-        found |= {(name, measure): each for measure, each in held.items()}
-    return found, notes
+        found |= {(name, measure): each.of_equals() if alike else each for measure, each in held.items()}
+    return found, notes, every_alike
+
+
+def _alike(one: NDArray[np.float32], other: NDArray[np.float32], *, probabilities: bool) -> bool:
+    """Whether two models' answers (N, units) are the same: a graph that is run again may differ in its last bits."""
+    scale = 1.0 if probabilities else float(np.abs(one).max(initial=0))
+    return bool(np.all(np.abs(one - other) <= TOLERANCE * scale))
 
 
 def _patients(column: pd.Series) -> NDArray[np.intp]:

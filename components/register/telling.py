@@ -23,7 +23,8 @@ HOW = (
     "that allows for all measures together lies on the better side of 0. Inconclusive: the interval holds the margin, "
     "so that these samples can't exclude a loss that matters. Inferior: the challenger is worse beyond chance, and the "
     "margin isn't kept. Sensitivity and specificity are each at the model's own operating point, where one can be "
-    "bought with the other: being better in one of them alone is no reason to replace a model."
+    "bought with the other: being better in one of them alone is no reason to replace a model. Two models that give "
+    "the same answers on every sample are equal: their difference is 0, without an interval around it."
 )
 SCALE = (
     "The margin is {margin:g} of each measure's scale: of AUC, sensitivity and specificity as it stands; of net "
@@ -39,6 +40,11 @@ def sentence(comparison: Comparison) -> str:
     count = len(comparison.rows)
     if found == "not comparable":
         return f"Not comparable with version {version}: {comparison.refused}."
+    if comparison.same:
+        return (
+            f"The challenger gives the same answers as version {version} on all {comparison.samples:,} test samples: "
+            f"equal, nothing to promote.{_but(comparison)}"
+        )
     if found == "not judged":
         few = next((row.note for row in comparison.rows if row.verdict == "not judged"), "")
         why = f": {few}" if few else ""
@@ -54,7 +60,11 @@ def sentence(comparison: Comparison) -> str:
             f"The challenger is non-inferior to version {version} in all {count} measures, and superior in "
             f"{_named(comparison, 'superior')}"
         )
-    return f"{told}.{f' But {comparison.unsure}.' if comparison.unsure else ''}"
+    return f"{told}.{_but(comparison)}"
+
+
+def _but(comparison: Comparison) -> str:
+    return f" But {comparison.unsure}." if comparison.unsure else ""
 
 
 def _named(comparison: Comparison, verdict: str) -> str:

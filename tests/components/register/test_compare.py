@@ -92,6 +92,23 @@ def test_a_better_challenger_may_replace_the_champion(measured: Measured, old: M
     assert verdicts(found)["sensitivity"] == "non-inferior"
 
 
+def test_a_model_that_answers_as_the_champion_is_equal_and_nothing_to_promote(
+    rivals: Rivals, measured: Measured, old: Model, tmp_path: Path
+) -> None:
+    found = measured("old", old, promote="auto")
+    assert found.same
+    assert {*verdicts(found).values()} == {"non-inferior"}
+    assert {(row.difference, row.low, row.high) for row in found.rows} == {(0.0, 0.0, 0.0)}
+    assert (found.overall, found.may_replace) == ("non-inferior", False)
+    expected = f"the same answers as version 1 on all {found.of} test samples: equal, nothing to promote."
+    assert expected in sentence(found)
+    assert expected in markdown(found)
+    # Another operating point makes other calls of the same answers.
+    moved = measured("old", rivals.model("old", tmp_path / "champion", threshold=0.3))
+    assert not moved.same
+    assert verdicts(moved)["sensitivity"] == "inferior"
+
+
 @pytest.mark.accept
 def test_the_margin_is_the_task_files_or_said_to_be_assumed(rivals: Rivals, measured: Measured, tmp_path: Path) -> None:
     champion = rivals.model("good", tmp_path / "champion")
