@@ -152,19 +152,22 @@ def _data(workspace: Path) -> Iterator[Line]:
         yield Line("task file", f"{task[1]}: no such file", f"edit {workspace / 'params.yaml'}", needed=True)
         return
     yield Line("task file", task[1])
-    yield _raw(workspace, file.read_text(encoding="utf-8"))
+    yield _raw(workspace, file)
     written = {p.name: disk_size(p) for p in sorted((workspace / "data").glob("*")) if p.is_dir() and p.name != "raw"}
     told = ", ".join(f"{name} {size_text(size)}" for name, size in written.items())
     yield Line("written", told or "nothing yet", "" if told else _inside(workspace, "dvc repro"))
 
 
-def _raw(workspace: Path, task: str) -> Line:
+def _raw(workspace: Path, task: Path) -> Line:
     """The raw data of a task; a phantom's are made by the first step."""
     if not _has("yaml"):
         return Line("raw data", "unknown: PyYAML isn't installed")
-    import yaml
+    from components.lib.yaml_text import read_yaml_file
 
-    values = yaml.safe_load(task)
+    try:
+        values = read_yaml_file(task)
+    except MedpipeError as error:
+        return Line("raw data", f"unknown: the task file holds {error.found}", "mend the task file", needed=True)
     place = (values.get("source") or {}).get("path") if isinstance(values, dict) else None
     if not place:
         return Line("raw data", "the task file names no source.path", "see docs/task-file.md", needed=True)

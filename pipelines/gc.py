@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 
+from components.lib.yaml_text import read_yaml_file
 from pipelines.doctor import CHECKOUT, cache_folder, disk_size, dvc_config, size_text
 from pipelines.kept import Rows, mlflow_gc, on_this_machine, read_store, run_module, running
 
@@ -128,7 +128,7 @@ def _used(workspace: Path, cache: Path) -> set[str]:
 
 def _digests(file: Path) -> Iterator[str]:
     """The hashes of the outputs in a dvc.lock or a .dvc file."""
-    document = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    document = read_yaml_file(file) if file.is_file() else {}
     for part in [document or {}, *(document or {}).get("stages", {}).values()]:
         yield from (str(out["md5"]) for out in part.get("outs", ()) if out.get("md5"))
 

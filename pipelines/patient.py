@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import yaml
-
 from components.lib.dataset import read_parquet
 from components.lib.errors import DataError, MedpipeError, ServerError
+from components.lib.params import named_task
 from components.lib.patient_ids import normal
 from components.lib.places import Place, place
 from components.lib.pseudonyms import PUBLIC_KEY, fingerprint, load_key, pseudonym, require_fingerprint
@@ -111,7 +110,7 @@ def _task(workspace: Path) -> TaskSpec:
             str(workspace), expected="a workspace, with params.yaml", found="none",
             todo="name the folder that holds task.yaml: python -m pipelines.forget - WORKSPACE",
         )  # fmt: skip
-    return load_spec(workspace / yaml.safe_load(params.read_text(encoding="utf-8"))["task"])
+    return load_spec(named_task(workspace))
 
 
 def _in_paths(spec: TaskSpec) -> bool:

@@ -13,11 +13,11 @@ from typing import Annotated, Any
 
 import mlflow
 import typer
-import yaml
 from mlflow.exceptions import MlflowException
 
 from components.lib.errors import MedpipeError, ModelError
 from components.lib.model_dir import Model
+from components.lib.params import named_task
 from components.lib.places import place
 from components.lib.registry import Registry, registered_name
 from components.lib.server import command, require_port
@@ -44,7 +44,7 @@ def task_file(workspace: Path = Path()) -> Path:
             found="no params.yaml",
             todo="python -m pipelines.new DATA makes one",
         )
-    return workspace / str(yaml.safe_load(params.read_text(encoding="utf-8"))["task"])
+    return named_task(workspace)
 
 
 def workspace_spec() -> TaskSpec:

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from components.lib.made_files import write_or_check
+from components.lib.params import named_task
 from components.lib.places import is_remote
 from components.lib.spec import TaskSpec, load_spec
 from components.lib.tracking import CHECKOUT
@@ -185,8 +186,8 @@ def _code(places: list[str], *, absolute: bool) -> list[str]:
 
 def main(check: bool = False) -> None:
     """Write dvc.yaml and MLproject of this checkout, or with --check say whether they are fresh."""
-    task = yaml.safe_load((CHECKOUT / "params.yaml").read_text(encoding="utf-8"))["task"]
-    spec = load_spec(CHECKOUT / task)
+    file = named_task(CHECKOUT)
+    task, spec = file.relative_to(CHECKOUT).as_posix(), load_spec(file)
     made = {"dvc.yaml": dvc_yaml(task, spec, absolute=False), "MLproject": mlproject(task, spec)}
     write_or_check(
         {CHECKOUT / name: text for name, text in made.items()},

@@ -13,7 +13,6 @@ as two processes of one machine.
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +22,7 @@ import yaml
 from components.lib.cli import run
 from components.lib.errors import MedpipeError
 from components.lib.spec import load_spec
-from pipelines.steps import STEPS
+from pipelines.steps import STEPS, quoted
 
 API = "trainer.kubeflow.org/v1alpha1"
 RUNTIME = "jax-distributed"
@@ -57,8 +56,8 @@ def train_job(
     trainer: dict[str, Any] = {
         "numNodes": nodes,
         "image": image,
-        "command": ["/bin/sh", "-c", f"cd {HOME} && exec {shlex.join(words)}"],
-        "env": [{"name": key, "value": value} for key, value in variables.items()],
+        "command": ["/bin/sh", "-c", f"cd {HOME} && exec {_literal(' '.join(map(quoted, words)))}"],
+        "env": [{"name": key, "value": _literal(value)} for key, value in variables.items()],
     }
     if gpus:
         trainer["resourcesPerNode"] = {"limits": {"nvidia.com/gpu": gpus}}
@@ -72,6 +71,11 @@ def train_job(
             "runtimePatches": [{"manager": "medpipe/trainer", "trainingRuntimeSpec": _volumes(volume)}],
         },
     }
+
+
+def _literal(text: str) -> str:
+    """A text of a pod in which Kubernetes puts no variable in place of `$(NAME)`."""
+    return text.replace("$", "$$")
 
 
 def _volumes(claim: str) -> dict[str, Any]:

@@ -12,14 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from components.lib.errors import DataError, MedpipeError, nearest
 from components.lib.places import Place, Remote, is_remote, place
 from components.lib.plain_path import plain_path, require_usable
 from components.lib.spec import TaskSpec, load_spec
 from components.lib.tracking import CHECKOUT
-from components.lib.yaml_text import one_line
+from components.lib.yaml_text import file_text, one_line, parsed_yaml, read_yaml, read_yaml_file
 from pipelines.doctor import dvc_config
 from pipelines.steps import dvc_yaml, quoted, stages_of, unescaped
 
@@ -80,7 +78,7 @@ def create_from_task(file: Path, workspace: Path, data: Place | None = None) -> 
         found = [f"{shown(task)} is there already and is kept"]
     else:
         require_usable(workspace.absolute(), "the path of the workspace")
-        text = file.read_text(encoding="utf-8")
+        text = file_text(file)
         if not spec.phantom:
             text = with_path(text, str(require_data(_raw_data(file, spec, data))))
         text = with_sections(text)
@@ -151,7 +149,7 @@ def _require_same_task(task: Path, file: Path, spec: TaskSpec, data: Place | Non
 
 def with_path(text: str, path: str) -> str:
     """A task file's text with another `source.path`; everything else, comments too, stays as it is."""
-    top: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    top: Any = parsed_yaml(text)
     source = next(value for key, value in top.value if key.value == "source")
     node = next(value for key, value in source.value if key.value == "path")
     return text[: node.start_mark.index] + one_line(path) + text[node.end_mark.index :]
@@ -159,7 +157,7 @@ def with_path(text: str, path: str) -> str:
 
 def with_sections(text: str) -> str:
     """A task file's text with every section that it leaves out as null, which means its defaults."""
-    there = yaml.safe_load(text)
+    there = read_yaml(text)
     absent = [section for section in SECTIONS if section not in there]
     if not absent:
         return text
@@ -249,7 +247,7 @@ def require_fresh(workspace: Path, spec: TaskSpec) -> None:
         MedpipeError: a stage is missing, its command differs, or it names code that is not there.
     """
     file = workspace / "dvc.yaml"
-    made = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
+    made = read_yaml_file(file) if file.is_file() else None
     stages: dict[str, Any] = (made or {}).get("stages") or {}
     problems = []
     for name, stage in stages_of(spec).items():

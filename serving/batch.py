@@ -29,6 +29,7 @@ from components.lib.model_dir import AGAIN, Model, ModelInfo
 from components.lib.output import collecting
 from components.lib.parallel import each_part, threads_per_part
 from components.lib.tables import TableForm
+from components.lib.yaml_text import TwiceError, read_yaml
 from serving.batch_data import FILE, Data, Stock
 from serving.batch_labels import count_labelled
 from serving.batch_out import Totals, digest_of, earlier, join, place
@@ -193,8 +194,8 @@ def _form(text: str | None) -> TableForm | None:
     if text is None:
         return None
     try:
-        return TableForm.model_validate(yaml.safe_load(text))
-    except (yaml.YAMLError, ValidationError) as error:
+        return TableForm.model_validate(read_yaml(text))
+    except (TwiceError, yaml.YAMLError, ValidationError) as error:
         found = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "no YAML"
         raise DataError(
             "--format", expected="settings as source.format of a task file has", found=found,

@@ -13,7 +13,6 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
-import yaml
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
@@ -21,6 +20,7 @@ from components.lib.answers import answer_columns, answers, threshold_parameters
 from components.lib.errors import Unusable
 from components.lib.kinds import Array
 from components.lib.model_dir import Model, ModelInfo
+from components.lib.yaml_text import read_yaml_file
 
 MOST_ROWS, MOST_NUMBERS = 64, 8_000_000
 """Rows, and numbers of their cleaned samples, that are in memory at a time."""
@@ -175,7 +175,7 @@ def _version(folder: Path) -> str:
     file = folder / "registered_model_meta"
     if not file.exists():
         return "unregistered"
-    return str(yaml.safe_load(file.read_text(encoding="utf-8"))["model_version"])
+    return str(read_yaml_file(file)["model_version"])
 
 
 mlflow.models.set_model(ServedModel())

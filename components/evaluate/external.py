@@ -17,7 +17,6 @@ from typing import Annotated, Literal
 import numpy as np
 import pandas as pd
 import typer
-import yaml
 
 from components.evaluate.findings import Findings, find
 from components.evaluate.gates import told
@@ -31,6 +30,7 @@ from components.lib.errors import DataError, ModelError
 from components.lib.kinds import AnyTarget, Array
 from components.lib.model_dir import Model
 from components.lib.output import output
+from components.lib.params import named_task
 from components.lib.positions import apart, reordered
 from components.lib.registry import fetch
 from components.lib.spec import TaskSpec, load_spec
@@ -209,7 +209,7 @@ def _home(data: Path) -> Path:
 
 
 def _task_of(workspace: Path) -> Path:
-    return workspace / str(yaml.safe_load((workspace / "params.yaml").read_text(encoding="utf-8"))["task"])
+    return named_task(workspace)
 
 
 def _refuse_others(network: Model, name: str, dataset: Dataset, spec: TaskSpec) -> None:

@@ -28,7 +28,7 @@ from components.lib.settings import wrong as _wrong
 from components.lib.spec_errors import explain
 from components.lib.train_settings import Train
 from components.lib.tune_settings import Tune
-from components.lib.yaml_text import TwiceError, read_yaml
+from components.lib.yaml_text import TwiceError, file_text, read_yaml
 
 TASK_NAME = r"^[a-z][a-z0-9_]*$"
 Name = Annotated[str, Field(pattern=TASK_NAME)]
@@ -338,11 +338,10 @@ def load_spec(path: Path) -> TaskSpec:
     """Read and check a task file.
 
     Raises:
-        SpecError: the file is missing, no YAML, or has a wrong value or an unknown key.
+        SpecError: the file is missing, no YAML, larger than any task, or has a wrong value or an unknown key.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        values = json.loads(json.dumps(read_yaml(text), default=str))
+        values = json.loads(json.dumps(read_yaml(file_text(path)), default=str))
     except OSError as error:
         raise SpecError(
             str(path),

@@ -22,7 +22,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Dataset as LoggedDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
@@ -36,6 +35,7 @@ from components.lib.plain_path import PLAIN, store_uri
 from components.lib.provenance import TASK_FILE, machine, task_document
 from components.lib.spec import TaskSpec
 from components.lib.store_file import make_tables, require_unlocked, sqlite_file
+from components.lib.yaml_text import read_yaml_file
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 # Is the store there? Left to itself MLflow asks a silent server eight times, within four minutes.
@@ -281,7 +281,7 @@ def dvc_hash(path: Path) -> str | None:
     lock = Path("dvc.lock")
     if not lock.exists():
         return None
-    stages = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
+    stages = (read_yaml_file(lock) or {}).get("stages", {})
     outs = [out for stage in stages.values() for out in stage.get("outs", [])]
     return next((out.get("md5") for out in outs if Path(out["path"]) == path), None)
 

@@ -15,7 +15,7 @@ from components.lib.kinds._classes import MOST_CHARACTERS, percentage
 from components.lib.kinds.binary import Binary
 from components.lib.kinds.multiclass import Multiclass
 from components.lib.train_settings import RARE
-from components.lib.yaml_text import is_odd
+from components.lib.visible import is_odd
 from pipelines.look.findings import Questions, counted, some
 from pipelines.look.health import means_health, verdict
 from pipelines.look.labels import read_labels

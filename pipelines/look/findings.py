@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ import pandas as pd
 
 from components.lib.errors import DataError
 from components.lib.places import Place
+from pipelines.steps import quoted
 
 GUIDE = "docs/new-task.md says what is read, and how to write a task file by hand"
 
@@ -59,7 +59,7 @@ class Questions:
 
     def command(self, target: str) -> str:
         """What to type so that this target is taken."""
-        return f"python -m pipelines.new {shlex.quote(self.data)} --target {shlex.quote(target)}"
+        return f"python -m pipelines.new {quoted(self.data)} --target {quoted(target)}"
 
     def choose(self, question: str, options: Sequence[str], default: str, why: str) -> str:
         """One of the options.

@@ -7,9 +7,10 @@ from typing import Any
 
 import yaml
 
-from components.lib.yaml_text import in_comment, one_line
+from components.lib.errors import MedpipeError
+from components.lib.yaml_text import in_comment, one_line, read_yaml
 from pipelines.look.findings import ASSUMED, Draft
-from pipelines.workspace import with_sections
+from pipelines.workspace import SECTIONS, with_sections
 
 WIDTH = 118
 CARD_HINT = (
@@ -27,6 +28,9 @@ def task_text(name: str, draft: Draft) -> str:
     Args:
         name: of the task.
         draft: the task, and why it is so.
+
+    Raises:
+        MedpipeError: read again, the text would say something else than the draft.
     """
     head = ["# Found in the data:"]
     for sentence in draft.found:
@@ -38,7 +42,28 @@ def task_text(name: str, draft: Draft) -> str:
     body = [f"task: {one_line(name)}", "", *_assumed(draft)]
     for section, value in draft.values.items():
         body += ["", *_lines(section, value, section, draft.why, 0)]
-    return with_sections("\n".join([*head, *body, *CARD_HINT]) + "\n")
+    return _read_back(with_sections("\n".join([*head, *body, *CARD_HINT]) + "\n"), name, draft)
+
+
+def _read_back(text: str, name: str, draft: Draft) -> str:
+    """The text, where it says what was meant and nothing else: no name of a file or a label may set a key."""
+    assumed = [sentence.removeprefix(ASSUMED) for sentence in draft.assumed]
+    meant = {**dict.fromkeys(SECTIONS), "task": name, "assumed": assumed, **draft.values}
+    held = read_yaml(text)
+    for key in {*meant, *held}:
+        if key not in held or key not in meant or held[key] != _plain(meant[key]):
+            raise MedpipeError(
+                f"the task file, {key}", expected="what was found in the data", found="another value once it is read",
+                todo="rename what holds unusual characters; and report it, please: this is a fault of medpipe",
+            )  # fmt: skip
+    return text
+
+
+def _plain(value: Any) -> Any:
+    """A value as YAML gives it back."""
+    if isinstance(value, dict):
+        return {key: _plain(held) for key, held in value.items()}
+    return [_plain(held) for held in value] if isinstance(value, list | tuple) else value
 
 
 def _assumed(draft: Draft) -> list[str]:
@@ -88,6 +113,6 @@ def _folded(indent: str, value: Any) -> list[str]:
     parts = textwrap.wrap(value, WIDTH - len(indent) - 2, break_long_words=False, break_on_hyphens=False)
     lines = [f"{indent}- >-", *(f"{indent}  {part}" for part in parts)]
     try:
-        return lines if yaml.safe_load("\n".join(lines)) == [value] else []
+        return lines if read_yaml("\n".join(lines)) == [value] else []
     except yaml.YAMLError:
         return []

@@ -11,8 +11,10 @@ from films import lay
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.lib.errors import DataError
-from components.lib.yaml_text import in_comment, is_odd, one_line, read_yaml
+from components.lib.errors import DataError, MedpipeError
+from components.lib.visible import is_odd
+from components.lib.yaml_text import in_comment, one_line, read_yaml
+from pipelines.look import text as task_file_text
 from pipelines.look.findings import Draft, Questions
 from pipelines.look.text import task_text
 from pipelines.new import create
@@ -69,6 +71,16 @@ def test_a_task_file_is_what_the_draft_says(label: str, key: str, sentence: str,
     moved = read_yaml(with_path(text, f"/mnt/{label}"))
     assert moved["source"]["path"] == f"/mnt/{label}"
     assert {**moved, "source": values["source"]} == {**held, "source": values["source"]}
+
+
+def test_a_task_file_that_reads_otherwise_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = "a\u2028clean: {maximum_rejected: 0.9}"
+    draft = Draft({"source": {"path": "/x"}}, [reason], {"source.path": reason})
+    assert read_yaml(task_text("films", draft))["clean"] is None
+    monkeypatch.setattr(task_file_text, "in_comment", lambda text: text)  # as if a writer forgot
+    monkeypatch.setattr(task_file_text.textwrap, "wrap", lambda text, *_, **how: [how["initial_indent"] + text])
+    with pytest.raises(MedpipeError, match="the task file, clean"):
+        task_text("films", draft)
 
 
 @pytest.mark.parametrize("word", NASTY)
