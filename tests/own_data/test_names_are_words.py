@@ -211,7 +211,11 @@ def test_one_function_makes_words_of_names() -> None:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
             shell = isinstance(node, ast.keyword) and node.arg == "shell"
-            system = isinstance(node, ast.Attribute) and ast.unparse(node) in ("os.system", "os.popen", "subprocess.getoutput")
+            system = isinstance(node, ast.Attribute) and ast.unparse(node) in (
+                "os.system",
+                "os.popen",
+                "subprocess.getoutput",
+            )
             if "shlex" in names or shell or system:
                 others.append(str(file.relative_to(CHECKOUT)))
     assert others == ["pipelines/steps.py"]
