@@ -17,7 +17,7 @@ from components.lib.dataset import Dataset
 from components.lib.kinds import Array
 from components.lib.model_dir import Model
 from components.lib.numbers import number
-from components.lib.page import Section, paragraph, table
+from components.lib.page import Section, paragraph, prose, table
 from components.lib.statistics import Estimate
 
 MOST_ROWS = 100_000
@@ -201,7 +201,7 @@ def _verdict(target: Sequence[Baseline]) -> Markup:
     # Not `page.verdict`: its Passed and Failed are for gates, and this is none.
     findings = {each.finding for each in target}
     look = " failed" if "better" in findings else "" if "unknown" in findings else " passed"
-    return Markup('<p class="verdict{}">{}</p>').format(look, _sentence(target))
+    return Markup('<p class="verdict{}">{}</p>').format(look, prose(_sentence(target)))
 
 
 def _sentence(target: Sequence[Baseline]) -> str:

@@ -20,7 +20,7 @@ from components.evaluate.training_facts import training_facts
 from components.lib.kinds._classes import spoken
 from components.lib.model_dir import ModelInfo
 from components.lib.numbers import number
-from components.lib.page import Section, folded, link, page, paragraph, table, verdict, warning
+from components.lib.page import Section, folded, link, page, paragraph, prose, table, verdict, warning
 
 SYNTHETIC = (
     "Synthetic data: these samples were made by a program. The figures show that the pipeline works; they say "
@@ -246,7 +246,7 @@ def _checklists(findings: Findings, titles: Sequence[str]) -> Section:
 def _linked(answer: Answer, titles: Sequence[str]) -> Markup | str:
     """The answer, and the section that says more, where there is one."""
     place = next((n for n, title in enumerate(titles, 1) if answer.report and title.startswith(answer.report)), 0)
-    return Markup("{} – {}").format(answer.text, link(titles[place - 1], place)) if place else answer.text
+    return Markup("{} – {}").format(prose(answer.text), link(titles[place - 1], place)) if place else answer.text
 
 
 def _stop(text: str) -> str:

@@ -20,6 +20,7 @@ SHORT = 28
 """Characters up to which a cell isn't broken."""
 LISTED = 6
 """A page of more sections begins with a list of them."""
+_CODE = re.compile(r"`([^`\n]+)`")
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -55,6 +56,7 @@ td.number { text-align: right; }
 .number, .short { white-space: nowrap; }
 .long { min-width: 15rem; }
 figure { display: inline-block; vertical-align: top; width: min(100%, 27.5rem); margin: .8rem .9rem .8rem 0; }
+code { padding: 0 .2em; background: #eef1f4; font: .92em ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
 img { display: block; max-width: 100%; height: auto; }
 figure.small { width: 9.5rem; }
 figure.small img { width: 100%; image-rendering: auto; background: #000; }
@@ -128,21 +130,42 @@ class Section:
     blocks: tuple[Markup, ...]
 
 
+def prose(text: str) -> Markup:
+    """Plain text in which what stands between backticks is code, as in our sentences; nothing is taken for HTML.
+
+    Args:
+        text: a sentence; Markup as it is. A backtick without its fellow stays, and so does a pair around nothing.
+    """
+    if isinstance(text, Markup):
+        return text
+    plain, *rest = _CODE.split(text)
+    pieces = [escape(plain)]
+    for code, after in zip(rest[::2], rest[1::2], strict=True):
+        pieces += [Markup("<code>{}</code>").format(code), escape(after)]
+    return Markup("").join(pieces)
+
+
 def paragraph(text: str) -> Markup:
-    """A paragraph of plain text."""
-    return Markup("<p>{}</p>").format(text)
+    """A paragraph of prose."""
+    return Markup("<p>{}</p>").format(prose(text))
+
+
+def bullets(lines: Sequence[str]) -> Markup:
+    """A list of lines of prose."""
+    return Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(prose(line)) for line in lines))
 
 
 def table(frame: pd.DataFrame, caption: str = "") -> Markup:
     """A table; its first column names the rows. Nothing in it is taken for HTML.
 
     Args:
-        frame: the rows; floats are shown with four significant figures, missing values as a dash, Markup as it is.
+        frame: the rows; floats are shown with four significant figures, missing values as a dash, texts as prose,
+            Markup as it is.
         caption: a line above the table.
     """
     head = Markup("").join(Markup('<th scope="col">{}</th>').format(str(name)) for name in frame.columns)
     body = Markup("\n").join(_row(row) for row in frame.itertuples(index=False, name=None))
-    top = Markup("<caption>{}</caption>").format(caption) if caption else Markup("")
+    top = Markup("<caption>{}</caption>").format(prose(caption)) if caption else Markup("")
     return Markup(
         '<div class="scroll" tabindex="0"><table>{}\n<thead><tr>{}</tr></thead>\n<tbody>\n{}\n</tbody></table></div>'
     ).format(top, head, body)
@@ -152,10 +175,10 @@ def folded(summary: str, *blocks: Markup) -> Markup:
     """Blocks that are shown when somebody opens them.
 
     Args:
-        summary: the line that is always shown, plain text.
+        summary: the line that is always shown, prose.
         blocks: what is below it.
     """
-    return Markup("<details><summary>{}</summary>\n{}\n</details>").format(summary, Markup("\n").join(blocks))
+    return Markup("<details><summary>{}</summary>\n{}\n</details>").format(prose(summary), Markup("\n").join(blocks))
 
 
 def link(text: str, section: int) -> Markup:
@@ -171,7 +194,7 @@ def picture(png: bytes, alt: str, caption: str = "") -> Markup:
         alt: what it shows, for who can't see it.
         caption: a line below it.
     """
-    text = Markup("<figcaption>{}</figcaption>").format(caption) if caption else Markup("")
+    text = Markup("<figcaption>{}</figcaption>").format(prose(caption)) if caption else Markup("")
     return Markup('<figure><img alt="{}" src="data:image/png;base64,{}">{}</figure>').format(
         alt, base64.b64encode(png).decode("ascii"), text
     )
@@ -181,7 +204,7 @@ def thumbnail(png: bytes, alt: str, caption: str = "", *, pair: bool = False) ->
     """A small PNG in a row of others; `pair`: two pictures side by side, twice as wide."""
     return Markup(
         '<figure class="{}"><img alt="{}" src="data:image/png;base64,{}"><figcaption>{}</figcaption></figure>'
-    ).format("pair" if pair else "small", alt, base64.b64encode(png).decode("ascii"), caption)
+    ).format("pair" if pair else "small", alt, base64.b64encode(png).decode("ascii"), prose(caption))
 
 
 def bars(counts: Sequence[int]) -> Markup:
@@ -204,12 +227,12 @@ def verdict(passed: bool, text: str, *, warnings: int = 0) -> Markup:
     name, word = ("passed", "Passed") if passed else ("failed", "Failed")
     if passed and warnings:
         name, word = "warned", f"Passed, with {warnings} warning{'' if warnings == 1 else 's'}"
-    return Markup('<p class="verdict {}"><strong>{}.</strong> {}</p>').format(name, word, text)
+    return Markup('<p class="verdict {}"><strong>{}.</strong> {}</p>').format(name, word, prose(text))
 
 
 def warning(text: str) -> Markup:
     """What a reader must not miss."""
-    return Markup('<p class="warning"><strong>Note.</strong> {}</p>').format(text)
+    return Markup('<p class="warning"><strong>Note.</strong> {}</p>').format(prose(text))
 
 
 def page(title: str, subtitle: str, sections: Sequence[Section], banner: str = "") -> str:
@@ -223,7 +246,12 @@ def page(title: str, subtitle: str, sections: Sequence[Section], banner: str = "
     """
     # Our own style sheet is the one text that may not be escaped: it holds quotes.
     return _PAGE.render(
-        title=title, subtitle=subtitle, sections=sections, banner=banner, style=Markup(_STYLE), listed=LISTED
+        title=title,
+        subtitle=prose(subtitle),
+        sections=sections,
+        banner=prose(banner),
+        style=Markup(_STYLE),
+        listed=LISTED,
     )
 
 
@@ -269,4 +297,4 @@ def _text(value: object) -> Markup:
         return value
     if value is None or value is pd.NA or value is pd.NaT or value != value:
         return Markup("–")
-    return escape(f"{value:.4g}" if isinstance(value, float | np.floating) else str(value))
+    return prose(f"{value:.4g}" if isinstance(value, float | np.floating) else str(value))

@@ -6,7 +6,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from components.lib.numbers import number, signed
-from components.lib.page import Section, page, paragraph, table
+from components.lib.page import Section, page, paragraph, prose, table
 from components.register.compare import Comparison
 from components.register.verdict import Row
 
@@ -144,7 +144,7 @@ def section(comparison: Comparison) -> Section:
     found = comparison.overall
     looks = "warned" if comparison.unsure else LOOKS.get(found, "warned")
     first = Markup('<p class="verdict {}"><strong>{}.</strong> {}</p>').format(
-        looks, found[:1].upper() + found[1:], sentence(comparison)
+        looks, found[:1].upper() + found[1:], prose(sentence(comparison))
     )
     blocks: list[Markup] = [first, paragraph(_which(comparison))]
     if comparison.rows:

@@ -7,7 +7,7 @@ for; then only the user can read the file.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +17,7 @@ from components.lib.errors import MedpipeError, Unusable
 from components.lib.kinds import InputKind
 from components.lib.kinds._classes import spoken
 from components.lib.kinds.table import Table
-from components.lib.page import Section, bars, page, paragraph, table, thumbnail, verdict, warning
+from components.lib.page import Section, bars, bullets, page, paragraph, table, thumbnail, verdict, warning
 from components.lib.places import Place
 from components.lib.spec import TaskSpec
 from components.lib.validate.pictures import is_picture
@@ -94,7 +94,7 @@ def inspection_page(
             sections.append(Section("Columns", tuple(_columns(draft, found.columns))))
     sections += [
         Section("Left out, and why", tuple(_left_out(draft, found))),
-        Section("What was found", (_list(_plain(line) for line in draft.found if not line.startswith(ASSUMED)),)),
+        Section("What was found", (bullets([_plain(line) for line in draft.found if not line.startswith(ASSUMED)]),)),
         Section(_noun(spec), tuple(pictures) or (paragraph(_how_to_show(spec)),)),
         Section("Next", (paragraph(NEXT),)),
     ]
@@ -121,10 +121,10 @@ def _to_confirm(draft: Draft, spec: TaskSpec, found: Inspection | None, problem:
             else verdict(True, "Nothing was assumed, and nothing speaks against these data.")
         )
     if assumed:
-        blocks += [Markup("<h3>Assumed, since nobody was asked</h3>"), _list(assumed)]
+        blocks += [Markup("<h3>Assumed, since nobody was asked</h3>"), bullets(assumed)]
         blocks.append(paragraph("Each of them is in task.yaml and can be changed there."))
     if open_points:
-        blocks += [Markup("<h3>To look at</h3>"), _list(open_points)]
+        blocks += [Markup("<h3>To look at</h3>"), bullets(open_points)]
     return blocks
 
 
@@ -277,11 +277,6 @@ def _samples(found: Inspection, spec: TaskSpec, raw: Place) -> tuple[Markup, ...
         forms = pd.DataFrame(file_forms(found.table["file"].astype("str").tolist()), columns=["Form", "Files"])
         blocks.append(table(forms, "Forms of the files' names: letters as a or A, digits as 9."))
     return (paragraph(f"As the network will see them ({name})."), *blocks)
-
-
-def _list(lines: Iterable[str]) -> Markup:
-    items = Markup("").join(Markup("<li>{}</li>").format(line) for line in lines)
-    return Markup("<ul>{}</ul>").format(items)
 
 
 def _plain(line: str) -> str:

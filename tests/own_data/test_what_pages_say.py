@@ -190,7 +190,7 @@ def test_pictures_on_the_page_of_clean_only_where_the_task_file_asks(tmp_path: P
     page = (cleaned(tmp_path, shown=shown) / "validation.html").read_text(encoding="utf-8")
     assert page.count("data:image/png") == (2 if shown else 0)
     assert ("Near duplicates of image, side by side" in page) is shown
-    assert ("set `clean.thumbnails: true`" in page) is not shown
+    assert ("set <code>clean.thumbnails: true</code>" in page) is not shown
 
 
 def test_warnings_never_stand_under_a_green_all_checks_hold(tmp_path: Path) -> None:

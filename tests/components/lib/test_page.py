@@ -5,8 +5,10 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import pandas as pd
+import pytest
+from markupsafe import escape
 
-from components.lib.page import Section, page, paragraph, picture, table, verdict
+from components.lib.page import Section, bullets, folded, page, paragraph, picture, prose, table, verdict, warning
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -29,6 +31,29 @@ def full_page() -> str:
 
 def test_nothing_given_is_taken_for_html() -> None:
     assert "script" not in {tag for tag, _ in Tags(full_page()).found}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("set `clean.allowed` or `split:`.", "set <code>clean.allowed</code> or <code>split:</code>."),
+        ("class `<script>` & co", "class <code>&lt;script&gt;</code> &amp; co"),
+        ("`<script>`", "<code>&lt;script&gt;</code>"),
+        ("<code>`</code>", "&lt;code&gt;`&lt;/code&gt;"),
+        ("``<b>``", "`<code>&lt;b&gt;</code>`"),
+        ("O`Brien <i>", "O`Brien &lt;i&gt;"),
+        ("a``b", "a``b"),
+        ("one `line\nanother` line", "one `line\nanother` line"),
+    ],
+)
+def test_what_stands_between_backticks_is_code_and_all_is_escaped(text: str, shown: str) -> None:
+    assert prose(text) == shown
+    frame = pd.DataFrame({"a": [text], "b": [text]})
+    blocks = (paragraph(text), table(frame, text), picture(b"", text, text), verdict(False, text), warning(text),
+              bullets([text]), folded(text))  # fmt: skip
+    html = page("Title", text, [Section("Section", blocks)], text)
+    assert html.count(shown) == 11 + (shown == escape(text))  # an `alt` can hold no code
+    assert {tag for tag, _ in Tags(html).found}.isdisjoint({"script", "b", "i"})
 
 
 def test_nothing_is_fetched() -> None:
