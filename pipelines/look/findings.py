@@ -16,6 +16,7 @@ GUIDE = "docs/new-task.md says what is read, and how to write a task file by han
 
 ASSUMED = "assumed: "
 """How sentences about answers that nobody gave begin."""
+MORE_TO_COME = "Training may add some, and prints them."
 
 
 @dataclass

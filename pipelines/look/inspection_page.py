@@ -21,7 +21,7 @@ from components.lib.page import Section, bars, bullets, page, paragraph, table, 
 from components.lib.places import Place
 from components.lib.spec import TaskSpec
 from components.lib.validate.pictures import is_picture
-from pipelines.look.findings import Draft, counted, some
+from pipelines.look.findings import MORE_TO_COME, Draft, counted, some
 from pipelines.look.inspection import Inspection, concerns, inspect
 from pipelines.look.profiles import Column, file_forms
 
@@ -118,13 +118,15 @@ def _to_confirm(draft: Draft, spec: TaskSpec, found: Inspection | None, problem:
         blocks.append(
             warning(_summary(len(assumed), len(open_points)))
             if count
-            else verdict(True, "Nothing was assumed, and nothing speaks against these data.")
+            else verdict(True, "Nothing was assumed so far, and nothing speaks against these data.")
         )
     if assumed:
         blocks += [Markup("<h3>Assumed, since nobody was asked</h3>"), bullets(assumed)]
-        blocks.append(paragraph("Each of them is in task.yaml and can be changed there."))
+        blocks.append(paragraph("Each of them is in `task.yaml` and can be changed there."))
     if open_points:
         blocks += [Markup("<h3>To look at</h3>"), bullets(open_points)]
+    if found is not None:
+        blocks.append(paragraph(f"These are the assumptions so far. {MORE_TO_COME}"))
     return blocks
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from components.lib.errors import MedpipeError
 from components.lib.yaml_text import in_comment, one_line, read_yaml
-from pipelines.look.findings import ASSUMED, Draft
+from pipelines.look.findings import ASSUMED, MORE_TO_COME, Draft
 from pipelines.workspace import SECTIONS, with_sections
 
 WIDTH = 118
@@ -70,7 +70,7 @@ def _assumed(draft: Draft) -> list[str]:
     """The section `assumed`: one sentence per answer that nobody gave."""
     sentences = [sentence.removeprefix(ASSUMED) for sentence in draft.assumed]
     if not sentences:
-        return ["assumed: []  # choices that nobody was asked about; there are none"]
+        return [f"assumed: []  # choices that nobody was asked about: none so far. {MORE_TO_COME}"]
     why = "Choices that nobody was asked about. Check each one; remove its sentence once it is confirmed, keep the key."
     return [f"# {why}", *_long("", "assumed", sentences)]
 

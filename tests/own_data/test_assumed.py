@@ -38,6 +38,10 @@ def test_an_assumption_is_a_key_at_the_top_of_the_task_file(tmp_path: Path) -> N
 def test_nothing_is_assumed_of_what_the_data_say(tmp_path: Path) -> None:
     draft = look(lay(tmp_path / "films", *(f"{name}/{n}.png" for name in ("normal", "effusion") for n in range(60))))
     assert not [each for each in draft.assumed if "class" in each]
+    # Of a finding that turns out to be rare, training will assume how its threshold is set.
+    draft.assumed = []
+    line = next(each for each in task_text("chest", draft).splitlines() if each.startswith("assumed: []"))
+    assert line.endswith("none so far. Training may add some, and prints them.")
 
 
 def test_an_end_of_input_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
