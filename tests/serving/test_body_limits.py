@@ -139,15 +139,12 @@ def test_a_plain_csv_passes() -> None:
 
 
 @given(st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda of: st.lists(of) | st.dictionaries(st.text(), of), max_leaves=30,
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats() | st.text(),
+    lambda of: st.lists(of) | st.dictionaries(st.text(), of), max_leaves=9,
 ))  # fmt: skip
 def test_texts_are_never_taken_for_structure(cell: Any) -> None:
-    """Whatever stands in a cell, it passes or is refused for its depth or the length of a number."""
-    try:
-        check_body(JSON, json.dumps({"dataframe_records": [{"image": cell}]}).encode())
-    except BodyError as found:
-        assert "brackets" in found.sentence or "digits" in found.sentence
+    """Few values pass, whatever stands in them: cells are shallow, their numbers short."""
+    check_body(JSON, json.dumps({"dataframe_records": [{"image": cell}]}).encode())
 
 
 @pytest.mark.parametrize("piece", [b'\\"', b'"', b"[", b"\\\\", b'["', b"0", b'{"a":', b",", b"]"])
