@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from components.lib.errors import DataError
-from components.lib.kinds.signal import MILLIVOLTS
+from components.lib.kinds.signal import MILLIVOLTS, record_header
 from components.lib.patient_ids import normal
 from components.lib.places import Place
 from components.lib.readers._tables import known_text
@@ -167,13 +167,11 @@ def _enough(folder: Place, headers: list[str], used: int, patients: int) -> None
 
 def _record(folder: Place, name: str, annotator: str) -> Record | None:
     """What is in a record; None where its header or its annotations can't be read, as the reader will say."""
-    import wfdb
-
     try:
         with record_here(folder / name, annotator, signals=False) as here:
             rate, _ = header_of(here)
             _, symbols, notes = annotations_of(here, annotator, rate)
-            header: Any = wfdb.rdheader(str(here))
+            header: Any = record_header(here)
             comments = comments_of(here)
     except DataError:
         return None

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.lib.errors import Unusable
+from components.lib.kinds._record_headers import CHANGED, check_record, record_header
 
 LARGEST_ZIP = 8 << 20
 """Bytes that a packed record of a request may hold, unpacked."""
@@ -77,16 +78,17 @@ def read_record(path: Path) -> Waveform:
     import wfdb
 
     try:
+        check_record(path)
         with np.errstate(all="ignore"):
             record = wfdb.rdrecord(str(path))
         values = np.asarray(record.p_signal, np.float64)
         leads = tuple(str(name or "").strip() for name in record.sig_name)
         units = tuple(str(unit or "mV").strip() for unit in record.units)
         waveform = Waveform(values, float(record.fs), leads, units)
-    except FileNotFoundError:
+    except (FileNotFoundError, Unusable):
         raise
     except Exception:  # wfdb raises whatever its parsing runs into, and its texts hold paths
-        raise Unusable("unreadable: the record's signal files are cut off, or not as its header says") from None
+        raise Unusable(CHANGED) from None
     if values.ndim != 2 or values.shape[1] != len(leads) or len(leads) != len(units):
         raise Unusable("unreadable: the record has no signal")
     return waveform
@@ -122,6 +124,8 @@ def packed_record(text: str) -> Waveform:
 
 def _unzipped(content: bytes) -> dict[str, bytes]:
     """Name to bytes of every file of a ZIP, all in one folder."""
+    if content.count(b"PK\x01\x02") > 4 * MOST_FILES:  # zipfile makes an object for each, before any can be counted
+        raise Unusable(f"expected at most {MOST_FILES} files in the ZIP, found many more")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
@@ -141,6 +145,8 @@ def _members(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> dict[s
         link = (member.external_attr >> 16) & 0o170000 == 0o120000
         if not PLAIN_NAME.fullmatch(name) or ".." in folder or member.filename.startswith("/") or name in files or link:
             raise Unusable("expected plain files with plain names in the ZIP, found a link, a path or another name")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # LZMA's header asks for any memory
+            raise Unusable("expected files in the ZIP that are stored or deflated, found another compression")
         with archive.open(member) as file:  # what the directory says of the size may be wrong, so count while reading
             files[name] = file.read(LARGEST_ZIP + 1 - sum(map(len, files.values())))
         if sum(map(len, files.values())) > LARGEST_ZIP:
@@ -150,20 +156,15 @@ def _members(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> dict[s
 
 def _check_header(path: Path, files: set[str]) -> None:
     """Refuse a header that names files outside its ZIP, or more samples than a request may hold."""
-    import wfdb
-
     try:
-        header: Any = wfdb.rdheader(str(path))
+        header: Any = record_header(path)
+        names = [str(name) for name in getattr(header, "file_name", None) or ()]  # a record of segments has none
+        if not names:
+            raise Unusable("expected a record of one segment with signals, found another")
+        if header.n_sig == len(names) and (missing := {*names} - files):
+            raise Unusable(f"expected the signal files that the header names in the ZIP, found {len(missing)} missing")
+        check_record(path, LARGEST_ZIP)
+    except Unusable:
+        raise
     except Exception:  # as in read_record
         raise Unusable("unreadable: the record's header is damaged") from None
-    names = [str(name) for name in getattr(header, "file_name", None) or ()]  # a record of segments has none
-    if not names:
-        raise Unusable("expected a record of one segment with signals, found another")
-    if header.n_sig != len(names):  # wfdb would count to a number of thousands of millions
-        raise Unusable(f"unreadable: the record's header describes {len(names)} signals and states another number")
-    delay = max((skew or 0 for skew in header.skew or ()), key=abs, default=0)
-    frame = sum(header.samps_per_frame or ()) * ((header.sig_len or 0) + abs(delay))
-    if missing := {*names} - files:
-        raise Unusable(f"expected the signal files that the header names in the ZIP, found {len(missing)} missing")
-    if frame > LARGEST_ZIP:
-        raise Unusable(f"expected at most {LARGEST_ZIP} values in the record, found {frame}")

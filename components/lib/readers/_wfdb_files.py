@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.lib.errors import DataError
+from components.lib.kinds.signal import check_record, check_text, record_header
 from components.lib.places import Place, Remote, copy_to
 
 
@@ -44,11 +45,9 @@ def record_here(path: Place, *annotators: str, signals: bool = True) -> Iterator
 
 def _copy_record(path: Remote, copy: Path, *, signals: bool) -> None:
     """A record's header, and what it names: signals, or the records that it is made of."""
-    import wfdb
-
     _copy(path.with_name(f"{path.name}.hea"), copy.with_name(f"{copy.name}.hea"))
     try:
-        header: Any = wfdb.rdheader(str(copy))
+        header: Any = record_header(copy)
     except Exception:  # wfdb raises whatever its parsing runs into; whoever reads the record will say more
         return
     if not signals and header.sig_len is not None:
@@ -84,9 +83,10 @@ def header_of(path: Path) -> tuple[float, int]:
     import wfdb
 
     try:
-        header: Any = wfdb.rdheader(str(path))
+        header: Any = record_header(path)
         rate, length = float(header.fs), header.sig_len
         if length is None:  # a header may leave it to the signal file
+            check_record(path)
             length = wfdb.rdrecord(str(path)).sig_len
         lines = len(header.file_name or ()) if isinstance(header, wfdb.Record) else header.n_sig  # else of segments
         if not rate > 0 or not header.n_sig or lines != header.n_sig:
@@ -106,10 +106,8 @@ def comments_of(path: Path) -> dict[str, str]:
     Args:
         path: of the record, without extension.
     """
-    import wfdb
-
     try:
-        header: Any = wfdb.rdheader(str(path))
+        header: Any = record_header(path)
     except Exception:  # as in header_of, which says why
         return {}
     found: dict[str, str] = {}
@@ -136,6 +134,8 @@ def annotations_of(
     import wfdb
 
     try:
+        if (header := path.with_name(f"{path.name}.hea")).exists():  # wfdb reads it, too
+            check_text(header)
         # Codes, not symbols: turning them into symbols is a step of wfdb's own that pandas 4 will break.
         told: Any = wfdb.rdann(str(path), annotator, return_label_elements=["label_store"])
         symbols = {label.label_store: label.symbol for label in wfdb.io.annotation.ann_labels}
