@@ -20,12 +20,15 @@ HOW = (
 
 def part(evaluated: Evaluated) -> Part:
     """A table per target with suspected labels, and a sentence for the card; nothing where none was looked for."""
-    tested = read(evaluated.data.path)
-    samples = evaluated.samples
-    if tested is None or not (samples["split"] == "test").all():
+    handed = read(evaluated.data.path)
+    tested, samples = handed.rows, evaluated.samples
+    if not (samples["split"] == "test").all():
         return Part()
     found, told = {}, []
     for result in evaluated.results:
+        if why := handed.not_judged.get(result.target):
+            told.append(f"{result.title}: which labels are wrong isn't judged: {why}.")
+            continue
         mine = tested[tested["target"] == result.target]
         looked: Bools = samples["sample_id"].isin(mine["sample_id"]).to_numpy()
         wrong: Bools = samples["sample_id"].isin(mine.loc[mine["suspected"], "sample_id"]).to_numpy()

@@ -5,11 +5,19 @@ that carry its label; a sample that reaches the threshold of another class, and 
 Nothing is changed: the list is for a person who looks again. Labels of test are suspected by a model of train and
 validation, and by thresholds of theirs; no list of them is shown, since labels of test that were corrected where a
 model disagrees would flatter every model. Evaluate measures without them.
+
+A model that errs on many samples disagrees with many labels, though all of them be right. What its suspicion is worth
+is therefore measured first: the share of the labels at hand that it suspects, and the share that it would suspect if
+each of them were wrong. Where one label in twenty is wrong, one suspected label in four must be: a list with fewer
+wrong ones isn't worth a reader's time, and none is named then.
 """
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -39,10 +47,51 @@ SIDE, COMPONENTS, STRENGTH = 24, 60, 0.1
 """Pixels a side that the model sees, its principal components, and the inverse strength of its penalty."""
 COLUMNS = ("sample_id", "split", "target", "label", "suspected", "margin")
 OF_TEST = ("sample_id", "target", "suspected")
-FILE = "test_labels.parquet"
+FILE, NOT_JUDGED = "test_labels.parquet", "labels_not_judged.json"
+WRONG, LEAST_WORTH = 0.05, 0.25
+"""The share of wrong labels for which a list is judged (Northcutt et al. 2021, arXiv:2103.14749, found 3.3% in ten
+published test sets), and the share of the list that must be wrong then."""
 
 
-def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> tuple[Finding, pd.DataFrame, pd.DataFrame]:
+@dataclass(frozen=True)
+class OfTest:
+    """What is handed on to evaluate."""
+
+    rows: pd.DataFrame
+    """sample_id, target, suspected (whether it is) of the test samples whose labels were looked at, at most 10,000 of a
+    target."""
+    not_judged: Mapping[str, str]
+    """Why a target's labels can't be judged, by its name."""
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What a model's suspicion of a label says."""
+
+    named: float
+    """Share of the labels at hand that it suspects."""
+    found: float
+    """Share that it would suspect if each were wrong, any other class alike."""
+
+    @property
+    def precision(self) -> float:
+        """Of the labels that it suspects, the share that is wrong where one label in twenty is."""
+        right, wrong = WRONG * self.found, (1 - WRONG) * self.named
+        return right / (right + wrong) if right + wrong else 1.0
+
+    @property
+    def weak(self) -> str:
+        """Why no label can be judged by this model; "" where they can."""
+        if self.precision >= LEAST_WORTH:
+            return ""
+        return (
+            f"a plain model disagrees with {self.named:.0%} of the labels, and would with {self.found:.0%} were each "
+            f"wrong. Were one in twenty wrong, only {self.precision:.0%} of those it names would be (at least "
+            f"{LEAST_WORTH:.0%} are asked for): it's too weak to judge them, or far more than one in twenty is wrong"
+        )
+
+
+def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> tuple[Finding, pd.DataFrame, OfTest]:
     """Suspected labels: of train and validation the most suspicious first, of test for evaluate alone.
 
     Args:
@@ -52,12 +101,12 @@ def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> tuple[Findi
 
     Returns:
         The finding; the table: sample_id, split, target, label, suspected (the class it looks like) and margin
-        (probability of that class less that of the label); and one of the test samples whose labels were looked at, at
-        most 10,000 of a target: sample_id, target, suspected (whether it is).
+        (probability of that class less that of the label); and what is handed on to evaluate.
     """
     empty, of_test = pd.DataFrame(columns=list(COLUMNS)), [pd.DataFrame(columns=list(OF_TEST))]
+    not_judged: dict[str, str] = {}
     if not spec.clean.suspects:
-        return Finding(()), empty, of_test[0]
+        return Finding(()), empty, OfTest(of_test[0], not_judged)
     samples = as_labels(samples, spec)
     rows = np.flatnonzero(samples["split"].isin(["train", "validation"]).to_numpy())
     lines, found, count = [], [], 0
@@ -74,8 +123,13 @@ def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> tuple[Findi
         components = COMPONENTS if features.shape[1] > 2 * COMPONENTS and len(used) > 2 * COMPONENTS else 0
         folds = grouped_folds(labels, patients(samples.iloc[used]))
         output = out_of_fold(features, labels, folds, components, STRENGTH)
-        suspected = suspects(output, labels)
         opposite += turned(samples.iloc[used], name, output, labels)
+        if weak := worth(output, labels).weak:
+            not_judged[name] = weak
+            of = f" of {name}" if len(spec.targets) > 1 else ""
+            lines.append(f"suspected labels{of}: none named, {weak}")
+            continue
+        suspected = suspects(output, labels)
         of_test.append(_of_test(dataset, samples, spec, name, (labels, features, components, output)))
         count += len(suspected)
         table = samples.iloc[used[suspected]][["sample_id", "split", name]].rename(columns={name: "label"})
@@ -83,7 +137,8 @@ def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> tuple[Findi
         classes = np.array(kind.class_names, object)[output[suspected].argmax(axis=1)]
         found.append(table.assign(target=name, suspected=classes, margin=margin.round(3)))
     if not found:
-        return Finding(tuple(lines)), empty, of_test[0]
+        lines += opposite
+        return Finding(tuple(lines), (), (), tuple(opposite)), empty, OfTest(of_test[0], not_judged)
     table = pd.concat(found)[list(COLUMNS)]
     table = table.sort_values(["margin", "sample_id"], ascending=[False, True]).head(spec.clean.suspects)
     listed = f", {len(table)} of them in suspects.csv" if count > len(table) else ""
@@ -96,19 +151,27 @@ def look(dataset: Dataset, samples: pd.DataFrame, spec: TaskSpec) -> tuple[Findi
             f"suspected labels: {int(tested['suspected'].sum())} of {len(tested)} in test, not listed; the report "
             "measures with and without them"
         )
-    return Finding(tuple(lines), (("Suspected labels", table.reset_index(drop=True)),), (), warnings), table, tested
+    return (
+        Finding(tuple(lines), (("Suspected labels", table.reset_index(drop=True)),), (), warnings),
+        table,
+        OfTest(tested, not_judged),
+    )
 
 
-def write(tested: pd.DataFrame, folder: Path) -> None:
+def write(tested: OfTest, folder: Path) -> None:
     """Leave what was found of test for evaluate; no file where nothing was looked at."""
-    if len(tested):
-        tested.to_parquet(folder / FILE, index=False)
+    if len(tested.rows):
+        tested.rows.to_parquet(folder / FILE, index=False)
+    if tested.not_judged:
+        text = json.dumps(dict(tested.not_judged), indent=2, ensure_ascii=False)
+        (folder / NOT_JUDGED).write_text(text + "\n", encoding="utf-8")
 
 
-def read(folder: Path) -> pd.DataFrame | None:
-    """What `write` wrote; None where there is nothing."""
-    file = folder / FILE
-    return read_parquet(file) if file.is_file() else None
+def read(folder: Path) -> OfTest:
+    """What `write` wrote; empty where there is nothing."""
+    file, why = folder / FILE, folder / NOT_JUDGED
+    rows = read_parquet(file) if file.is_file() else pd.DataFrame(columns=list(OF_TEST))
+    return OfTest(rows, json.loads(why.read_text(encoding="utf-8")) if why.is_file() else {})
 
 
 def _of_test(
@@ -143,12 +206,32 @@ def suspects(output: Matrix, labels: Labels, limits: Matrix | None = None) -> La
         limits: of `thresholds` (K,); None: those of these samples.
     """
     limits = thresholds(output, labels) if limits is None else limits
-    reached = np.where(output >= limits, output, -1.0)
-    looks = reached.argmax(axis=1)
     own = output[np.arange(len(labels)), labels]
-    wrong = np.flatnonzero((reached.max(axis=1) >= 0) & (looks != labels) & (output.argmax(axis=1) != labels))
+    wrong = np.flatnonzero(_doubted(output, limits)[np.arange(len(labels)), labels])
     margin = output[wrong].max(axis=1) - own[wrong]
     return wrong[np.argsort(-margin, kind="stable")]
+
+
+def worth(output: Matrix, labels: Labels) -> Worth:
+    """What the suspicion of a model says.
+
+    Args:
+        output: probabilities (N, K) by a model that didn't see them, K at least 2.
+        labels: (N,), 0 … K-1.
+    """
+    doubted = _doubted(output, thresholds(output, labels))
+    own = np.zeros(doubted.shape, bool)
+    own[np.arange(len(labels)), labels] = True
+    return Worth(float(doubted[own].mean()), float(doubted[~own].mean()))
+
+
+def _doubted(output: Matrix, limits: Matrix) -> NDArray[np.bool_]:
+    """Whether a sample would be suspected with each of the labels that it might have (N, K)."""
+    reached = np.where(output >= limits, output, -1.0)
+    looks, most = reached.argmax(axis=1)[:, None], output.argmax(axis=1)[:, None]
+    label = np.arange(output.shape[1])[None]
+    doubted: NDArray[np.bool_] = (reached.max(axis=1) >= 0)[:, None] & (looks != label) & (most != label)
+    return doubted
 
 
 def _features(dataset: Dataset, spec: TaskSpec, rows: Labels) -> Matrix:

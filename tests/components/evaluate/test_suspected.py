@@ -11,7 +11,7 @@ from evaluations import SUGAR, TARGET, evaluated
 from sklearn.metrics import roc_auc_score
 
 from components.evaluate.suspected import TITLE, part
-from components.lib.validate.labels import write
+from components.lib.validate.labels import OfTest, write
 
 
 def test_metrics_without_them_are_those_of_the_other_samples(tmp_path: Path) -> None:
@@ -23,10 +23,8 @@ def test_metrics_without_them_are_those_of_the_other_samples(tmp_path: Path) -> 
     told[wrong] ^= True
     looked = evaluated(tmp_path, outputs=probability, truth=np.where(told, "pneumonia", "normal").tolist())
     suspected = np.isin(np.arange(200), wrong)
-    write(
-        pd.DataFrame({"sample_id": looked.samples["sample_id"], "target": TARGET, "suspected": suspected}),
-        looked.data.path,
-    )
+    rows = pd.DataFrame({"sample_id": looked.samples["sample_id"], "target": TARGET, "suspected": suspected})
+    write(OfTest(rows, {}), looked.data.path)
     found = part(looked)
     (section,) = found.sections
     assert section.title == TITLE
@@ -44,7 +42,8 @@ def test_none_suspected_and_none_looked_for_are_told_apart(tmp_path: Path, suspe
     looked = evaluated(tmp_path, outputs=[0.2, 0.8] * 30, truth=["normal", "pneumonia"] * 30)
     if suspected is not None:
         ids = looked.samples["sample_id"]
-        write(pd.DataFrame({"sample_id": ids, "target": TARGET, "suspected": False}), looked.data.path)
+        rows = pd.DataFrame({"sample_id": ids, "target": TARGET, "suspected": False})
+        write(OfTest(rows, {}), looked.data.path)
     found = part(looked)
     assert found.warnings == ()
     if suspected is None:
@@ -52,6 +51,16 @@ def test_none_suspected_and_none_looked_for_are_told_apart(tmp_path: Path, suspe
     else:
         assert "none is suspected to be wrong" in str(found.sections[0].blocks[0])
         assert len(found.sections[0].blocks) == 1
+
+
+def test_labels_that_a_plain_model_can_not_judge_are_said_to_be_unjudged(tmp_path: Path) -> None:
+    looked = evaluated(tmp_path, outputs=[0.2, 0.8] * 30, truth=["normal", "pneumonia"] * 30)
+    nobody = pd.DataFrame({"sample_id": [], "target": [], "suspected": []})
+    write(OfTest(nobody, {TARGET: "a plain model is too weak"}), looked.data.path)
+    found = part(looked)
+    (section,) = found.sections
+    assert found.limits == ("Finding: which labels are wrong isn't judged: a plain model is too weak.",)
+    assert len(section.blocks) == 1
 
 
 def test_a_target_without_classes_has_none(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ import pytest
 import yaml
 from films import encoded, task, write_films
 from numpy.typing import NDArray
+from scipy.special import softmax
+from workspaces import TINY_ECG
 
 from components.clean import clean
 from components.ingest import ingest
 from components.lib.dataset import Dataset
 from components.lib.spec import load_spec
-from components.lib.validate.labels import read, suspects
+from components.lib.validate.labels import read, suspects, worth
+from components.phantom.step import phantom
 
 SIDE = 16
 CLASSES = ("normal", "pneumonia")
@@ -60,8 +64,8 @@ def test_planted_wrong_labels_are_listed(tmp_path: Path, capsys: pytest.CaptureF
     assert set(table["sample_id"].head(len(planted))) == planted
     assert (table["label"] != table["suspected"]).all()
     assert "test" not in set(table["split"])
-    tested = read(tmp_path / "cleaned")
-    assert tested is not None
+    assert not read(tmp_path / "cleaned").not_judged
+    tested = read(tmp_path / "cleaned").rows
     assert set(tested["sample_id"]) == set(samples.index[samples["split"] == "test"])
     in_test = {name for name, file in files.items() if file in bad and samples.loc[name, "split"] == "test"}
     assert set(tested.loc[tested["suspected"], "sample_id"]) & in_test
@@ -88,7 +92,7 @@ def test_none_is_looked_for_where_none_is_wanted_or_there_are_too_few(
     run(tmp_path / "few", rows[:80], pictures)
     assert "suspected labels: not looked for, " in capsys.readouterr().out
     assert not (tmp_path / "few" / "cleaned" / "suspects.csv").exists()
-    assert [read(tmp_path / name / "cleaned") for name in ("none", "few")] == [None, None]
+    assert [len(read(tmp_path / name / "cleaned").rows) for name in ("none", "few")] == [0, 0]
 
 
 def test_equal_runs_give_equal_lists(tmp_path: Path) -> None:
@@ -106,6 +110,54 @@ def test_the_rule_of_confident_learning() -> None:
     assert suspects(output, labels).tolist() == [2]
 
 
+def answers(generator: np.random.Generator, labels: NDArray[np.intp], strength: float) -> NDArray[np.float64]:
+    """Of a model that sees three classes so far apart, in standard deviations: calibrated probabilities."""
+    evidence = strength * np.eye(3)[labels] + generator.normal(size=(len(labels), 3))
+    return np.asarray(softmax(strength * evidence, axis=1))
+
+
+def test_what_suspicion_is_worth_is_what_it_finds_of_planted_labels() -> None:
+    generator = np.random.default_rng(0)
+    truth = generator.integers(0, 3, 20_000)
+    for strength, weak in ((0.5, True), (1.0, True), (4.0, False)):
+        output = answers(generator, truth, strength)
+        found = worth(output, truth)
+        assert bool(found.weak) == weak, found
+        planted = generator.random(len(truth)) < 0.05
+        labels = np.where(planted, (truth + generator.integers(1, 3, len(truth))) % 3, truth)
+        named = suspects(output, labels)
+        assert planted[named].mean() == pytest.approx(found.precision, abs=0.05)
+
+
+def test_none_is_named_where_a_plain_model_is_too_weak(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows, pictures, _ = films(240, 0)
+    generator = np.random.default_rng()
+    for row in rows:  # chance alone, seen in no picture
+        row["finding"] = CLASSES[generator.integers(2)]
+    run(tmp_path, rows, pictures)
+    assert re.search(
+        r"suspected labels: none named, .* disagrees with \d+% .* too weak to judge", capsys.readouterr().out
+    )
+    assert not (tmp_path / "cleaned" / "suspects.csv").exists()
+    assert list(read(tmp_path / "cleaned").not_judged) == ["finding"]
+    assert read(tmp_path / "cleaned").rows.empty
+
+
+@pytest.mark.accept
+def test_right_labels_of_beats_that_a_plain_model_can_not_tell_apart_are_not_suspected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = TINY_ECG.replace("test: 0.5", "test: 0.2").replace("clean: null", "clean: {shortcuts: 'off'}")
+    (tmp_path / "task.yaml").write_text(text, encoding="utf-8")
+    spec = load_spec(tmp_path / "task.yaml")
+    phantom(tmp_path / "raw", spec)
+    ingest(tmp_path / "raw", tmp_path / "ingested", tmp_path / "private", spec)
+    clean(tmp_path / "raw", tmp_path / "ingested", tmp_path / "private", tmp_path / "cleaned", spec)
+    assert "suspected labels: none named, a plain model disagrees with" in capsys.readouterr().out
+    assert list(read(tmp_path / "cleaned").not_judged) == ["rhythm"]
+    assert not (tmp_path / "cleaned" / "suspects.csv").exists()
+
+
 @pytest.mark.parametrize("last", ["test", "train"])
 def test_a_part_may_hold_no_row_that_is_asked_about(tmp_path: Path, last: str) -> None:
     rows = 2050  # two more than a part has
@@ -114,7 +166,7 @@ def test_a_part_may_hold_no_row_that_is_asked_about(tmp_path: Path, last: str) -
     split = generator.choice(["train", "validation", "test"], rows)
     split[-2:] = last
     table = pd.DataFrame({"patient": [f"p{n}" for n in range(rows)], "pressure": pressure, "split": split})
-    table["ill"] = np.where(pressure + generator.normal(size=rows) > 0, "yes", "no")
+    table["ill"] = np.where(pressure + generator.normal(0, 0.2, rows) > 0, "yes", "no")
     (tmp_path / "raw").mkdir()
     table.to_csv(tmp_path / "raw" / "rows.csv", index=False)
     (tmp_path / "task.yaml").write_text(yaml.safe_dump({
@@ -127,6 +179,4 @@ def test_a_part_may_hold_no_row_that_is_asked_about(tmp_path: Path, last: str) -
     ingest(tmp_path / "raw", tmp_path / "ingested", tmp_path / "private", spec)
     clean(tmp_path / "raw", tmp_path / "ingested", tmp_path / "private", tmp_path / "cleaned", spec)
     assert len(Dataset(tmp_path / "cleaned").parts) == 2
-    found = read(tmp_path / "cleaned")
-    assert found is not None
-    assert len(found) == (split == "test").sum()
+    assert len(read(tmp_path / "cleaned").rows) == (split == "test").sum()
