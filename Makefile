@@ -2,12 +2,14 @@
 #   make demo                  the main job on synthetic films, from data to an answer of the served model
 #   make demo TASK=NAME        a task of pipelines/tasks, in work/; DATA=PATH names its data
 #   make demo DATA=PATH        the same on a MedMNIST archive or a folder of pictures, in work/; NAME=NAME names it
-#   make test                  the tests            make lint   ruff, mypy, import contracts
+#   make test                  the tests            make lint   ruff, mypy, import contracts, bandit
 #   make ui                    MLflow's pages       make serve  the champion, at port 5001; WORKERS=N
 #   make tune TASK=NAME        look for better settings of a task; TRIALS=N
 #   make reproduce MODEL=NAME/VERSION   train a registered version again and compare; WORKSPACE=DIR
 #   make accept                what takes longer: everything above in a fresh clone
 #   make lock                  renew the locked dependencies
+#   make audit                 known vulnerabilities of the locked dependencies; asks the package index over the network
+#   make sbom                  sbom.json, a bill of materials of what is locked; VARIANT=gpu
 #   make doctor                what is installed, where everything is, what mends what is missing
 #   make gc                    what takes space, and frees what nothing needs after asking
 #   make reference             docs/task-file.md and docs/serving.md from the classes that they tell of
@@ -35,7 +37,7 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: setup demo test lint ui serve tune reproduce accept lock clean doctor gc reference
+.PHONY: setup demo test lint ui serve tune reproduce accept lock clean doctor gc reference audit sbom
 
 setup: $(READY)
 
@@ -73,6 +75,7 @@ lint: $(READY)
 	python -m ruff format --check .
 	python -m mypy
 	lint-imports
+	bandit -q -c pyproject.toml -r components pipelines serving benchmarks
 	python -m pipelines.steps --check
 
 ui: $(READY)
@@ -100,6 +103,16 @@ lock:
 	compile ../pyproject.toml --extra gpu -c cpu.txt -o gpu.txt; \
 	compile ../pyproject.toml --extra cpu --extra dev -c cpu.txt -o dev.txt; \
 	grep '^uv==' dev.txt | cut -d' ' -f1 > uv.in; compile uv.in -o uv.txt; rm uv.in
+
+# Not part of lint: without a network nothing can be said. --strict: a package that the index says nothing of is an error.
+audit: $(READY)
+	pip-audit --strict --disable-pip --require-hashes -r requirements/$(VARIANT).txt
+	pip-audit --strict --disable-pip --require-hashes -r requirements/dev.txt
+
+sbom: $(READY)
+	cyclonedx-py requirements requirements/$(VARIANT).txt --pyproject pyproject.toml --output-reproducible \
+	  --output-format JSON --output-file sbom.json
+	@echo "sbom.json: CycloneDX, every package of requirements/$(VARIANT).txt with its digests"
 
 # What the stages wrote, the store and the workspaces; the environment stays.
 clean:

@@ -49,7 +49,8 @@ MADE = "# Made from pipelines/steps.py and a task file: python -m pipelines.kube
 # fields that older clusters refuse.
 FILLED_IN = ("{{$", "/kfp-workspace")
 """What kfp, here and on a cluster, puts something else in place of, wherever in a value it stands."""
-SHARED_MEMORY = {"emptyDirMounts": [{"volumeName": "shared-memory", "mountPath": "/dev/shm", "medium": "Memory"}]}
+WHERE_SHARED = "/dev/shm"  # nosec B108  # of the pod
+SHARED_MEMORY = {"emptyDirMounts": [{"volumeName": "shared-memory", "mountPath": WHERE_SHARED, "medium": "Memory"}]}
 
 
 def build(text: str, image: str = IMAGE, *, gpu: bool = False, tracking: str | None = None) -> Any:

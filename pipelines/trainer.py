@@ -29,6 +29,7 @@ RUNTIME = "jax-distributed"
 # The names that the runtime gives the job of the pods and their container.
 JOB = CONTAINER = "node"
 HOME = "/workspace"
+WHERE_SHARED = "/dev/shm"  # nosec B108  # of the pod
 MADE = """\
 # Made by: python -m pipelines.trainer
 # Not run on a cluster: held against the API of Kubeflow Trainer 2.2; two processes of one machine ran the training.
@@ -84,7 +85,7 @@ def _volumes(claim: str) -> dict[str, Any]:
         {"name": "workspace", "persistentVolumeClaim": {"claimName": claim}},
         {"name": "shared-memory", "emptyDir": {"medium": "Memory"}},
     ]
-    mounts = [{"name": "workspace", "mountPath": HOME}, {"name": "shared-memory", "mountPath": "/dev/shm"}]
+    mounts = [{"name": "workspace", "mountPath": HOME}, {"name": "shared-memory", "mountPath": WHERE_SHARED}]
     pod = {"volumes": volumes, "containers": [{"name": CONTAINER, "volumeMounts": mounts}]}
     job = {"name": JOB, "template": {"spec": {"template": {"spec": pod}}}}
     return {"template": {"spec": {"replicatedJobs": [job]}}}

@@ -15,6 +15,7 @@ from components.lib.errors import MedpipeError
 
 LINE_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 """Where `str.splitlines` splits: DVC runs what follows one as a command of its own."""
+LASTING = "/var/tmp"  # nosec B108  # of a folder in it that is somebody else's nothing is taken
 PLAIN = re.compile(r"[A-Za-z0-9_./ @+=:,-]*")
 
 
@@ -90,7 +91,7 @@ def _homes() -> Iterator[Path]:
     """Where links may be, the first with a plain path is taken."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     yield Path(cache).expanduser() / "medpipe" / "links"
-    yield Path(f"/var/tmp/medpipe-{os.getuid()}/links")
+    yield Path(LASTING, f"medpipe-{os.getuid()}", "links")
 
 
 def _is_private(home: Path) -> bool:

@@ -202,7 +202,7 @@ def _number(
     shape: tuple[str, ...], held: list[list[str]], every: Collection[tuple[str, ...]]
 ) -> tuple[int | None, bool]:
     """Which token is the number that the patient's ends with, and whether a word says so; None where none is."""
-    numbers = [place for place, token in enumerate(shape) if token == "#"]
+    numbers = [place for place, sign in enumerate(shape) if sign == "#"]
     for place in numbers:
         words = [token.lower() for token in shape[max(0, place - 2) : place] if token.isalpha()]
         if words and words[-1] in PERSON:
@@ -227,7 +227,7 @@ def _dates(held: list[list[str]], numbers: list[int], place: int) -> bool:
 
 def _pattern(start: tuple[str, ...], *, general: bool = False) -> str:
     return "".join(
-        r"\d+" if token == "#" else r"[^\W\d_]+" if general and token.isalpha() else re.escape(token) for token in start
+        r"\d+" if sign == "#" else r"[^\W\d_]+" if general and sign.isalpha() else re.escape(sign) for sign in start
     ).replace(r"\-", "-")
 
 
