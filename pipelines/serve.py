@@ -1,13 +1,18 @@
 """`make serve`: serve the champion of a workspace's task, and register the workspace's model first if need be.
 
-python -m pipelines.serve [WORKSPACE] [--port 5001] [--workers 1]
+python -m pipelines.serve [WORKSPACE] [--port 5001] [--workers 1] [--limit NAME=VALUE …]
+
+It is served behind `serving.guard`, which bounds what a request may take.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,13 +24,14 @@ from components.lib.errors import MedpipeError, ModelError
 from components.lib.model_dir import Model
 from components.lib.params import named_task
 from components.lib.places import place
-from components.lib.registry import Registry, registered_name
-from components.lib.server import command, require_port
+from components.lib.registry import Registry, fetch, registered_name
+from components.lib.server import require_port
 from components.lib.spec import TaskSpec, load_spec
 from components.lib.tracking import client, run_of, tracking_uri
 from pipelines.old_versions import MODEL_JSON, TASK_JSON, OldVersion, confused
 from pipelines.steps import STEPS
 from pipelines.workspace import require_fresh
+from serving.guard.limits import VARIABLE, limits
 
 REGISTER = next(step for step in STEPS if step.name == "register")
 
@@ -109,12 +115,22 @@ def _json_of(address: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+def guard_command(version: Path, port: int, workers: int, limit: Iterable[str] = ()) -> list[str]:
+    """The command line that serves the version in a folder behind the guard, and removes the folder at its end."""
+    set_limits = [word for each in limit for word in ("--limit", each)]
+    # Without the current folder among the places where Python looks for code.
+    return [sys.executable, "-P", "-m", "serving.guard", str(version), "--remove", "--port", str(port),
+            "--workers", str(workers), *set_limits]  # fmt: skip
+
+
 def main(
     workspace: Annotated[Path, typer.Argument()] = Path(),
     port: int = 5001,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that answer; a dead one of several is replaced.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that answer, one request at a time each.")] = 1,
+    limit: Annotated[list[str] | None, typer.Option(help=f"NAME=VALUE; or in the environment, {VARIABLE}.")] = None,
 ) -> None:
     """Serve the champion of WORKSPACE's task on loopback, until interrupted."""
+    limits(limit or ())
     require_port(port, f"python -m pipelines.serve {workspace} --port {port + 1}")
     os.chdir(workspace)
     spec = workspace_spec()
@@ -128,10 +144,18 @@ def main(
             todo="read the gates in data/evaluation/report.html; make ui shows the registry",
         )
     require_right(name, str(aliases["champion"]), "champion")
-    words = command(f"models:/{name}@champion", port, workers)
-    print(f"serving {name} version {aliases['champion']} (champion) at http://127.0.0.1:{port}/invocations", flush=True)
-    os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
-    os.execv(words[0], words)
+    folder = Path(tempfile.mkdtemp(prefix="medpipe-served-"))
+    try:
+        fetch(f"models:/{name}/{aliases['champion']}", folder)
+        print(
+            f"serving {name} version {aliases['champion']} (champion) at http://127.0.0.1:{port}/invocations",
+            flush=True,
+        )
+        words = guard_command(folder, port, workers, limit or ())
+        os.execv(words[0], words)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 if __name__ == "__main__":

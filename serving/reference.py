@@ -20,6 +20,7 @@ from components.lib.made_files import write_or_check
 from components.lib.model_dir import ModelInfo, TargetFigures
 from components.lib.settings import Settings
 from components.lib.tracking import CHECKOUT
+from serving.guard.limits import Limits
 from serving.reference_data import INPUTS, NAMES, NONSENSE, REFUSED, TARGETS, WRONG_PARAMS
 
 PAGE = CHECKOUT / "docs" / "serving.md"
@@ -48,7 +49,8 @@ def page() -> str:
     text = TEMPLATE.read_text(encoding="utf-8")
     made = {
         "@params": _params(), "@targets": "\n".join(_target(each) for each in TARGET_KINDS), "@common": _common(),
-        "@refused": _refused(), "@nonsense": _table(("what is sent", "status", "what comes back"), NONSENSE),
+        "@refused": _refused(), "@nonsense": _table(("what is sent", "status", "what comes back", "guarded"), NONSENSE),
+        "@limits": _limits(),
         **{f"@input {kind_name(each)}": _input(each) for each in INPUT_KINDS},
     }  # fmt: skip
     for marker, content in made.items():
@@ -123,6 +125,13 @@ def _refused() -> str:
     rows = [(f"`{json.dumps(row)}`", sentence) for each in REFUSED.values() for row, sentence in each]
     params = [(f"`params: {json.dumps(each)}`", sentence) for each, sentence in WRONG_PARAMS]
     return _table(("sent", "the last part of the answer"), [*rows, *params])
+
+
+def _limits() -> str:
+    fields = Limits.model_fields.items()
+    return _table(
+        ("limit", "default", "of what"), [(f"`{name}`", f"{each.default:g}", each.description) for name, each in fields]
+    )
 
 
 def _table(heads: Sequence[str], rows: Iterable[Iterable[object]]) -> str:

@@ -71,23 +71,31 @@ WRONG_PARAMS: tuple[tuple[dict[str, Any], str], ...] = (
 )
 """Params that are refused, of a model with the binary target `finding`."""
 
-NONSENSE: tuple[tuple[str, int, str], ...] = (
-    ("no `Content-Type`", 500, "text: Internal Server Error"),
-    ("JSON nested more than some 900 deep", 500, "text: Internal Server Error"),
-    ("a number of more than 4,300 digits", 500, "text: Internal Server Error"),
-    ("a content type other than JSON, CSV or Parquet", 415, "a sentence that lists the three"),
-    ("another character set than UTF-8", 415, "a sentence"),
-    ("no JSON, or a list", 400, "a sentence, and the whole body behind it"),
-    ("none, or two, of the four forms", 400, "a sentence that lists them"),
-    ("an empty CSV, or a damaged Parquet file", 400, "a sentence, and MLflow's own traceback"),
-    ("any row that is refused", 400, "before our sentence, the beginning of what was sent"),
-    ("a column or a param that the model doesn't know", 200, "the answer, as if it were not there"),
-    ("`prompt`, `input` or `messages` beside the columns", 200, "the answer as a list, without `predictions`"),
-    ("`GET /invocations`", 405, "a sentence"),
+NONSENSE: tuple[tuple[str, int, str, str], ...] = (
+    ("no `Content-Type`", 500, "text: Internal Server Error", "415"),
+    ("JSON nested more than some 900 deep", 500, "text: Internal Server Error", "400"),
+    ("a number of more than 4,300 digits", 500, "text: Internal Server Error", "400"),
+    ("a content type other than JSON, CSV or Parquet", 415, "a sentence that lists the three", "415"),
+    ("another character set than UTF-8", 415, "a sentence", "415"),
+    ("no JSON, or a list", 400, "a sentence, and the whole body behind it", "400, the sentence alone"),
+    ("none, or two, of the four forms", 400, "a sentence that lists them", "400"),
+    (
+        "an empty CSV, or a damaged Parquet file",
+        400,
+        "a sentence, and MLflow's own traceback",
+        "400, the sentence alone",
+    ),
+    ("any row that is refused", 400, "before our sentence, the beginning of what was sent", "400, the sentence alone"),
+    ("a column or a param that the model doesn't know", 200, "the answer, as if it were not there", "200"),
+    ("`prompt`, `input` or `messages` beside the columns", 200, "the answer as a list, without `predictions`", "200"),
+    ("`GET /invocations`", 405, "a sentence", "405"),
     (
         "a request that takes longer than 60 s",
         504,
-        "a sentence; MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT sets the seconds",
+        "a sentence; MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT sets the seconds; the work goes on",
+        "504 after `work_seconds`, and the work ends",
     ),
+    ("a body of any size, a header that never ends", 200, "an answer, once all is there", "413, 408 or 431"),
+    ("a connection on which nothing is sent", 200, "nothing: it stays open for ever", "408, and closed"),
 )
-"""What is sent, the status, and what comes back."""
+"""What is sent, the status, what comes back, and the status behind the guard."""
