@@ -75,7 +75,7 @@ NONSENSE: tuple[tuple[str, int, str, str], ...] = (
     ("no `Content-Type`", 500, "text: Internal Server Error", "415"),
     ("JSON nested more than some 900 deep", 500, "text: Internal Server Error", "400"),
     ("a number of more than 4,300 digits", 500, "text: Internal Server Error", "400"),
-    ("a content type other than JSON, CSV or Parquet", 415, "a sentence that lists the three", "415"),
+    ("a content type other than JSON, CSV or Parquet", 415, "a sentence that lists the three", "415, Parquet too"),
     ("another character set than UTF-8", 415, "a sentence", "415"),
     ("no JSON, or a list", 400, "a sentence, and the whole body behind it", "400, the sentence alone"),
     ("none, or two, of the four forms", 400, "a sentence that lists them", "400"),

@@ -79,7 +79,7 @@ class Guard:
         limits, headers = self._limits, dict(reversed(scope["headers"]))  # of several the first counts
         content_type = headers.get(b"content-type")
         if content_type is None:
-            return problem(415, "expected a Content-Type: application/json, text/csv or the one of Parquet")
+            return problem(415, "Content-Type: expected application/json or text/csv, found none")
         body = _Body(limits)
         try:
             if int(headers.get(b"content-length", b"0")) > limits.body_megabytes * MEGABYTE:

@@ -20,6 +20,7 @@ import mlflow.environment_variables
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import scoring_server
 
+from serving.body_limits import BodyError, check_body
 from serving.guard.wire import ANSWER, FAILED, MEGABYTE, READY, REQUEST, Answer, problem
 
 PAGE = resource.getpagesize()
@@ -81,9 +82,12 @@ def run(connection: socket.socket, path: str, megabytes: int) -> None:
 
 
 def answered(model: Any, schema: Any, content_type: str, body: bytes) -> Answer:
-    """What MLflow answers; with a sentence where it has none."""
+    """What MLflow answers; with a sentence where it has none, and to bodies that it isn't to parse."""
     try:
+        check_body(content_type, body)
         found = scoring_server.invocations(body, content_type, model, schema)
+    except BodyError as error:
+        return problem(error.status, error.sentence)
     except _Stop as stopped:
         return _refused(stopped.error, unforeseen=500)
     except Exception as error:
