@@ -6,7 +6,8 @@ Read are PNG, JPEG, TIFF and BMP of 1 to 16 bits, and DICOM; the content decides
 - Transparency is composited on black: what nobody sees must not reach a network, and may hide a name. A BMP has none.
 - Palettes and CMYK become RGB, 1-bit pictures become 0 and 255; a TIFF whose 0 is white is turned round.
 - Several pages, frames or pictures in one file are refused, never silently the first; so are pixels that are no whole
-  numbers, other colour spaces, and more than MOST_PIXELS, before room is made for them.
+  numbers, other colour spaces, and more than MOST_PIXELS or MOST_ROOM, before room is made for them.
+- Every length that a file states is compared with what is there before a decoder sees it.
 - A file that is cut off is refused, and a PNG with a changed byte. JPEG, BMP and most TIFF have no checksum: damage in
   the middle of their pixels, their end being there, can't be noticed.
 """
@@ -18,6 +19,7 @@ import numpy as np
 
 from components.lib.errors import Unusable
 from components.lib.kinds._headers import CUT_OFF, Header, alone, header
+from components.lib.kinds._picture_lengths import check_lengths, check_room
 from components.lib.kinds.base import Array
 
 MOST_PIXELS = 100_000_000
@@ -61,10 +63,12 @@ def decode(raw: bytes, frame: int | None = None) -> Array:
     check_size(told.height, told.width)
     if told.height * told.width > MOST_PER_BYTE * len(raw):
         raise Unusable(CUT_OFF)
+    check_room(told)
     if told.format == "TIFF" and (told.photometric not in PHOTOMETRICS or told.photometric == MASK):
         raise Unusable("unreadable: a TIFF in a colour space that is not read")
     if told.format == "TIFF" and told.samples == 2:
         raise Unusable("unreadable: a grey TIFF with transparency")
+    check_lengths(raw, told)
     try:
         pixels = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
@@ -110,7 +114,7 @@ def _in_order(pixels: Array, told: Header) -> Array:
         if told.format == "TIFF" and (told.premultiplied or pixels.dtype == np.uint8):
             # OpenCV gives a TIFF's 8-bit colours already multiplied by their transparency.
             return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB))
-        return on_black(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA)))
+        return on_black(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA, dst=pixels)))
     if pixels.ndim == 3:
         if pixels.shape[2] != 3:
             raise Unusable("unreadable: neither grey nor RGB")

@@ -25,7 +25,7 @@ from components.lib.kinds._dicom_grey import shown
 from components.lib.kinds._headers import check_frame
 
 LARGEST = 1 << 27
-"""Values (rows × columns × colours) that a picture may hold."""
+"""Bytes (rows × columns × colours × bytes a value) that a picture may hold; showing it takes three times as many."""
 PICTURE_TAGS = (
     "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration",
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit",
@@ -41,6 +41,10 @@ PICTURE_TAGS = (
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 DEFLATED = "1.2.840.10008.1.2.1.99"
+MOST_UNPACKED = LARGEST + (1 << 24)
+"""Bytes that a deflated file may unpack to."""
+MOST_READS = 400_000
+"""Times that a file may be read from: twice an element, of which a picture's file has hundreds."""
 PIECE = 1 << 16
 """Bytes of a deflated file that are unpacked at a time, only to count them."""
 _lock = threading.Lock()
@@ -111,7 +115,7 @@ def parsed(raw: bytes, tags: Collection[str], *, stop_before_pixels: bool = Fals
     if DEFLATED.encode() in raw[128:1024]:
         _check_deflated(raw)
     dataset = pydicom.dcmread(
-        io.BytesIO(raw), force=True, specific_tags=list(tags), stop_before_pixels=stop_before_pixels
+        _Counted(raw), force=True, specific_tags=list(tags), stop_before_pixels=stop_before_pixels
     )
     if "TransferSyntaxUID" not in dataset.file_meta:
         implicit, little = dataset.original_encoding
@@ -153,8 +157,9 @@ def decoded(dataset: Any, frame: int | None = None) -> tuple[NDArray[Any], str]:
     shifted = bool(bits) and bits - 1 < top < width and (not syntax.is_encapsulated or "RLE" in syntax.name)
     options: dict[str, Any] = {"correct_unused_bits": False} if shifted else {}
     plugin = _plugin(decoder, dataset, bits)
-    if plugin == "gdcm":
-        stored, photometric = _apart(dataset, index)
+    # OpenJPEG, which Pillow uses, makes room for every tile and precinct that a stream states.
+    if plugin == "gdcm" or (plugin == "pillow" and "2000" in decoder.UID.name):
+        stored, photometric = _apart(dataset, index, plugin)
     else:
         stored, told = decoder.as_array(
             dataset, index=index, decoding_plugin=plugin, allow_excess_frames=False, **options
@@ -167,8 +172,20 @@ def decoded(dataset: Any, frame: int | None = None) -> tuple[NDArray[Any], str]:
     return stored, photometric.replace("PALETTE_COLOR", "PALETTE COLOR")
 
 
-def _apart(dataset: Any, index: int) -> tuple[NDArray[Any], str]:
-    """What GDCM alone decodes, in a process of its own."""
+class _Counted(io.BytesIO):
+    """A file that may be read from a number of times: each small element takes pydicom ten microseconds."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reads += 1
+        if self.reads > MOST_READS:
+            raise Unusable("unreadable: a DICOM file of more elements than a picture's has")
+        return super().read(size)
+
+
+def _apart(dataset: Any, index: int, plugin: str) -> tuple[NDArray[Any], str]:
+    """What a decoder makes of a frame in a process of its own."""
     from components.lib.kinds._gdcm import decode
 
     options = {
@@ -177,7 +194,7 @@ def _apart(dataset: Any, index: int) -> tuple[NDArray[Any], str]:
         "bits_stored": int(dataset.BitsStored), "pixel_representation": int(dataset.PixelRepresentation),
         "photometric_interpretation": str(dataset.PhotometricInterpretation), "index": index,
         "number_of_frames": int(dataset.get("NumberOfFrames") or 1),
-        "planar_configuration": int(dataset.get("PlanarConfiguration") or 0),
+        "planar_configuration": int(dataset.get("PlanarConfiguration") or 0), "decoding_plugin": plugin,
     }  # fmt: skip
     return decode(bytes(dataset.PixelData), options)
 
@@ -190,8 +207,8 @@ def _check_size(dataset: Any, frame: int | None) -> None:
     frames, colours = int(dataset.get("NumberOfFrames") or 1), int(dataset.get("SamplesPerPixel") or 1)
     if rows < 1 or columns < 1:
         raise Unusable("no pixels: a DICOM picture without rows or columns")
-    if rows * columns * colours > LARGEST:
-        raise Unusable(f"too large: a DICOM picture of more than {LARGEST >> 20} million values")
+    if rows * columns * colours * max(1, int(dataset.get("BitsAllocated") or 0) // 8) > LARGEST:
+        raise Unusable(f"too large: a DICOM picture of more than {LARGEST >> 20} MB")
     if frame is not None:
         check_frame(frame, max(1, frames))
     elif frames > 1:
@@ -279,10 +296,10 @@ def _check_deflated(raw: bytes) -> None:
     unpacker, unpacked = zlib.decompressobj(-zlib.MAX_WBITS), 0
     for start in range(144 + length, len(raw), PIECE):
         piece = raw[start : start + PIECE]
-        while piece and unpacked <= 2 * LARGEST and not unpacker.eof:  # a byte of padding may stand behind it
+        while piece and unpacked <= MOST_UNPACKED and not unpacker.eof:  # a byte of padding may stand behind it
             unpacked += len(unpacker.decompress(piece, PIECE))
             piece = unpacker.unconsumed_tail
-    if unpacked > 2 * LARGEST or raw[132:140] != b"\x02\x00\x00\x00UL\x04\x00":
+    if unpacked > MOST_UNPACKED or raw[132:140] != b"\x02\x00\x00\x00UL\x04\x00":
         raise Unusable("too large: a deflated DICOM file that unpacks to more than is read")
 
 

@@ -1,4 +1,5 @@
-"""Pixels that only GDCM decodes, in a process of their own: over some damaged files it ends the process it runs in.
+"""Pixels that only GDCM decodes, and JPEG 2000, in a process of their own, with limits on its memory and time: over
+some damaged files GDCM ends the process it runs in, and OpenJPEG makes room for whatever a stream states.
 
 The child is started with the first such file and ends with its parent. Run as a script it is that child.
 """
@@ -9,6 +10,7 @@ import atexit
 import io
 import json
 import os
+import resource
 import struct
 import subprocess
 import sys
@@ -19,18 +21,21 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-LONGEST = 60
+LONGEST = 10
 """Seconds that a picture may take."""
+MOST_MEMORY = 512 << 20
+"""Bytes by which the child may grow."""
 _lock = threading.Lock()
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def decode(content: bytes, options: dict[str, Any]) -> tuple[NDArray[Any], str]:
-    """One frame's stored pixels and their photometric interpretation, through pydicom's GDCM plugin.
+    """One frame's stored pixels and their photometric interpretation, through one of pydicom's plugins.
 
     Args:
         content: the encapsulated pixel data.
-        options: pydicom's pixel options as plain values, `syntax`, the transfer syntax, and `index`, of the frame.
+        options: pydicom's pixel options as plain values, `syntax`, the transfer syntax, `index`, of the frame,
+            and `decoding_plugin`.
 
     Raises:
         ValueError: GDCM can't, or didn't survive it.
@@ -80,6 +85,10 @@ def _serve() -> None:
     """Decode what comes in until the parent is gone."""
     from pydicom.pixels import get_decoder
 
+    held = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    allowed = held + MOST_MEMORY if most == resource.RLIM_INFINITY else min(held + MOST_MEMORY, most)
+    resource.setrlimit(resource.RLIMIT_AS, (allowed, most))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what C++ prints must not stand between the answers
     while True:
@@ -90,7 +99,7 @@ def _serve() -> None:
         try:
             options = json.loads(head)
             decoder = get_decoder(options.pop("syntax"))
-            stored, told = decoder.as_array(content, decoding_plugin="gdcm", **options)
+            stored, told = decoder.as_array(content, **options)
             file = io.BytesIO()
             np.save(file, stored, allow_pickle=False)
             _send(answers, str(told["photometric_interpretation"]).encode(), file.getvalue())

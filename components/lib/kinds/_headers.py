@@ -26,16 +26,23 @@ NOT_READ = {
 }  # fmt: skip
 """First bytes of files that are met among pictures, and what to call them."""
 # TIFF tags, and the bytes of a value by its type: BYTE, SHORT, LONG, LONG8.
-WIDTH, HEIGHT, PHOTOMETRIC, ORIENTATION, SAMPLES, EXTRA_SAMPLES = 256, 257, 262, 274, 277, 338
+WIDTH, HEIGHT, BITS, PHOTOMETRIC, ORIENTATION, SAMPLES, EXTRA_SAMPLES = 256, 257, 258, 262, 274, 277, 338
 VALUES = {1: "B", 3: "H", 4: "I", 16: "Q"}
 MOST_TAGS = 4096
 MOST_PAGES = 10_000
+MOST_STEPS = 65_536
+"""Chunks of a PNG, segments of a JPEG, strips of a TIFF that a file may have."""
+MOST_EXIF = 8
+"""Segments of a JPEG that are looked into for its orientation, or for more pictures."""
 DAMAGE = (struct.error, IndexError, KeyError, OverflowError)
 """What reading a damaged header raises."""
 NUMBER_OF_IMAGES = 0xB001
 # Markers of a JPEG that stand alone, and those of a frame, which holds the size.
 ALONE = {0x01, *range(0xD0, 0xD9)}
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+PROGRESSIVES = {0xC2, 0xC6, 0xCA, 0xCE}
+PNG_VALUES = {0: 1, 2: 3, 3: 4, 4: 4, 6: 4}
+"""Values a pixel of a PNG by its colour type, as OpenCV decodes them: a palette may have transparency."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,14 @@ class Header:
     """TIFF's, values a pixel."""
     premultiplied: bool = False
     """TIFF's: colours are already multiplied by their transparency."""
+    values: int = 1
+    """Values a pixel once it is decoded."""
+    bits: int = 8
+    """Of a value."""
+    progressive: bool = False
+    """A JPEG in several scans."""
+    place: int = 0
+    """Where a JPEG's frame begins."""
 
 
 def header(raw: bytes) -> Header:
@@ -81,37 +96,45 @@ def _png(raw: bytes) -> Header:
     if raw[12:16] != b"IHDR":
         raise Unusable(CUT_OFF)
     width, height = struct.unpack_from(">II", raw, 16)
-    orientation, place = 1, 8
-    while (name := raw[place + 4 : place + 8]) not in (b"IDAT", b"IEND"):
+    bits, colour = raw[24], raw[25]
+    orientation, place, exif = 1, 8, False
+    for _ in range(MOST_STEPS):
+        name = raw[place + 4 : place + 8]
+        if name in (b"IDAT", b"IEND"):
+            break
         (length,) = struct.unpack_from(">I", raw, place)
         if name == b"acTL" and struct.unpack_from(">I", raw, place + 8)[0] > 1:
             raise Unusable(SEVERAL)
-        if name == b"eXIf":
-            orientation = _orientation(raw[place + 8 : place + 8 + length])
+        if name == b"eXIf" and not exif:
+            orientation, exif = _orientation(raw[place + 8 : place + 8 + length]), True
         place += 12 + length
-    return Header("PNG", height, width, orientation)
+    return Header("PNG", height, width, orientation, values=PNG_VALUES.get(colour, 4), bits=bits)
 
 
 def _jpeg(raw: bytes) -> Header:
-    orientation, place = 1, 2
-    while True:
+    orientation, place, looked = 1, 2, 0
+    for _ in range(MOST_STEPS):
         if raw[place] != 0xFF:
             raise Unusable(CUT_OFF)
-        while raw[place] == 0xFF:  # any number of them may stand before a marker
-            place += 1
+        filled = 0
+        while raw[place] == 0xFF and filled < MOST_STEPS:  # any number of them may stand before a marker
+            place, filled = place + 1, filled + 1
         marker, place = raw[place], place + 1
         if marker in ALONE:
             continue
         (length,) = struct.unpack_from(">H", raw, place)
         if marker in FRAMES:
-            bits, height, width = struct.unpack_from(">BHH", raw, place + 2)
+            bits, height, width, values = struct.unpack_from(">BHHB", raw, place + 2)
             break
-        segment = raw[place + 2 : place + length]
+        segment = raw[place + 2 : place + length] if looked < MOST_EXIF and marker in (0xE1, 0xE2) else b""
+        looked += marker in (0xE1, 0xE2) and segment.startswith((b"Exif\0\0", b"MPF\0"))
         if marker == 0xE1 and segment.startswith(b"Exif\0\0"):
             orientation = _orientation(segment[6:])
         if marker == 0xE2 and segment.startswith(b"MPF\0") and _first_tags(segment[4:]).get(NUMBER_OF_IMAGES, 1) > 1:
             raise Unusable(SEVERAL)
         place += length
+    else:
+        raise Unusable(CUT_OFF)
     if bits != 8:
         raise Unusable("unreadable: a JPEG of more than 8 bits")
     if raw.rfind(b"\xff\xd9", place) < 0:  # a copy that stopped may be filled up with zeros, and decode to the end
@@ -119,7 +142,8 @@ def _jpeg(raw: bytes) -> Header:
     # The end of one picture and the start of the next; coded pixels never hold these bytes.
     if raw.find(b"\xff\xd9\xff\xd8\xff", place) >= 0:
         raise Unusable(SEVERAL)
-    return Header("JPEG", height, width, orientation)
+    progressive = marker in PROGRESSIVES
+    return Header("JPEG", height, width, orientation, values=values, progressive=progressive, place=place)
 
 
 def _tiff(raw: bytes) -> Header:
@@ -129,18 +153,21 @@ def _tiff(raw: bytes) -> Header:
     return Header(
         "TIFF", tags[HEIGHT], tags[WIDTH], _valid(tags.get(ORIENTATION, 1)), tags.get(PHOTOMETRIC, 1),
         tags.get(SAMPLES, 1), premultiplied=tags.get(EXTRA_SAMPLES) == 1,
+        values=3 if tags.get(PHOTOMETRIC) == 3 else max(tags.get(SAMPLES, 1), 3 * (tags.get(PHOTOMETRIC) == 6)),
+        bits=tags.get(BITS, 1),
     )  # fmt: skip
 
 
 def _bmp(raw: bytes) -> Header:
     (size,) = struct.unpack_from("<I", raw, 14)
     if size == 12:
-        width, height = struct.unpack_from("<HH", raw, 18)
+        width, height, _, bits = struct.unpack_from("<HHHH", raw, 18)
     elif 40 <= size <= 124:
-        width, height = struct.unpack_from("<ii", raw, 18)
+        width, height, _, bits = struct.unpack_from("<iiHH", raw, 18)
     else:
         raise Unusable(CUT_OFF)
-    return Header("BMP", abs(height), max(0, width))  # a negative height means that the first line is the top
+    # A negative height means that the first line is the top.
+    return Header("BMP", abs(height), max(0, width), values=4 if bits == 32 else 3)
 
 
 def directory(raw: bytes) -> tuple[dict[int, int], int]:
@@ -159,11 +186,33 @@ def directory(raw: bytes) -> tuple[dict[int, int], int]:
             value = end + VALUES[form]
             inside = number * struct.calcsize(value) <= width
             where = place if inside else struct.unpack_from(end + place_form, raw, place)[0]
-            if inside or tag == EXTRA_SAMPLES:  # no other that is asked for has so many values
+            if inside or tag in (EXTRA_SAMPLES, BITS):  # no other that is asked for has so many values
                 tags[tag] = struct.unpack_from(value, raw, where)[0]
         place += width
     (further,) = struct.unpack_from(end + place_form, raw, place)
     return tags, further
+
+
+def tag_values(raw: bytes, wanted: int) -> list[int]:
+    """All values of one tag of a TIFF's first directory; none where it isn't there.
+
+    Raises:
+        Unusable: it states more of them than the file has bytes.
+    """
+    end, count_form, entry_form, place_form, width = _forms(raw)
+    (place,) = struct.unpack_from(end + place_form, raw, width)
+    (count,) = struct.unpack_from(end + count_form, raw, place)
+    place += struct.calcsize(end + count_form)
+    step = struct.calcsize(end + entry_form)
+    for at in range(place, place + min(count, MOST_TAGS) * (step + width), step + width):
+        tag, form, number = struct.unpack_from(end + entry_form, raw, at)
+        if tag == wanted and form in VALUES:
+            size = number * struct.calcsize(end + VALUES[form])
+            where = at + step if size <= width else struct.unpack_from(end + place_form, raw, at + step)[0]
+            if where + size > len(raw):
+                raise Unusable(CUT_OFF)
+            return list(struct.unpack_from(f"{end}{number}{VALUES[form]}", raw, where))
+    return []
 
 
 def pages(raw: bytes) -> list[tuple[int, int]]:

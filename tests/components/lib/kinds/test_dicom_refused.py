@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_no_picture(lost: str) -> None:
 
 def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
     raw = dicom(RAMP, Rows=60000, Columns=60000)
-    assert reason(raw) == f"too large: a DICOM picture of more than {LARGEST >> 20} million values"
+    assert reason(raw) == f"too large: a DICOM picture of more than {LARGEST >> 20} MB"
 
 
 def test_a_compressed_picture_larger_than_its_header_says() -> None:
@@ -82,13 +83,21 @@ def test_a_compressed_picture_that_is_cut_off(name: str) -> None:
 
 
 def test_a_deflated_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("components.lib.kinds._dicom.LARGEST", 1 << 16)
+    monkeypatch.setattr("components.lib.kinds._dicom.MOST_UNPACKED", 1 << 17)
     raw = saved(dataset(RAMP), uid.DeflatedExplicitVRLittleEndian)
     assert (pixels(raw) == RAMP).all()
     end = 144 + int.from_bytes(raw[140:144], "little")
     packer = zlib.compressobj(9, wbits=-15)
     bomb = packer.compress(b"\0" * (1 << 18)) + packer.flush()
     assert "deflated" in reason(raw[:end] + bomb)
+
+
+def test_a_file_of_nothing_but_small_elements_is_refused_soon() -> None:
+    raw, begun = dicom(RAMP), perf_counter()
+    element = b"\x09\x00\x01\x10LO\0\0"
+    at = raw.index(b"\x10\x00\x10\x00") if b"\x10\x00\x10\x00" in raw else raw.index(b"\x28\x00")
+    assert "more elements" in reason(raw[:at] + element * 2_000_000 + raw[at:])
+    assert perf_counter() - begun < 10
 
 
 def test_an_encoding_without_a_decoder_is_named() -> None:
