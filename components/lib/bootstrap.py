@@ -27,8 +27,8 @@ from scipy.special import logit as to_logit
 from components.lib.resampling import FEW, Statistic
 from components.lib.statistics import Bools, Estimate, Floats, Z, missing
 
-MOST_DRAWS, FEWEST_DRAWS, NUMBERS = 1000, 400, 10_000_000
-"""Draws: fewer of many samples, whose figures are nearly normal: from 10,000 samples to 25,000 they fall to 400."""
+MOST_DRAWS, FEWEST_DRAWS, NUMBERS = 2000, 400, 10_000_000
+"""Draws: fewer of many samples, whose figures are nearly normal: from 5,000 samples to 25,000 they fall to 400."""
 WEIGHTS_AT_ONCE = 2_000_000
 """Numbers in one array of weights: 16 MB."""
 LEFT_OUT = 400
@@ -112,7 +112,7 @@ def bootstrap(
     normal: Collection[str] = (),
     seed: int = 0,
 ) -> dict[str, Estimate]:
-    """Figures with intervals from 1,000 draws (400 of many samples) of whole patients within each class.
+    """Figures with intervals from 2,000 draws (400 of many samples) of whole patients within each class.
 
     Args:
         statistics: by name, each on the same N samples.

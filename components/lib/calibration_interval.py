@@ -12,6 +12,8 @@ upper   the figure and 1.96 standard errors. Chance makes the figure larger on a
         covariance that patients show, but no less than two hits and two misses more would (Agresti & Coull 1998,
         doi:10.1080/00031305.1998.10480550): ten hits of ten don't say that there is no miss
 
+Another test set has other patients, and more or fewer of those whose probabilities are wrong. Both ends allow for it.
+
 Where patients repeat, draws are correlated as the patients' outcomes are, each in units of its own deviation. Size and
 power are simulated in benchmarks/calibration_error.py.
 """
@@ -54,7 +56,10 @@ def calibration_error(confidence: Floats, correct: Bools, design: Design, *, see
         normal = _correlated(generator.standard_normal((DRAWS, len(gaps))), root)
         per_sample = (gaps * n / np.bincount(bins))[bins]
         low = lower_end(
-            value, gaps, lambda share: normal * _deviations(np.clip(confidence - share * per_sample, 0, 1), bins)
+            value,
+            gaps,
+            lambda share: normal * _deviations(np.clip(confidence - share * per_sample, 0, 1), bins),
+            generator.standard_normal(DRAWS) * _mix(np.abs(per_sample), units),
         )
     wide = _at_least(_covariance(confidence, correct, bins, units), _padded(correct, bins, units))
     signs = np.where(gaps < 0, -1.0, 1.0)
@@ -66,9 +71,8 @@ def calibration_error(confidence: Floats, correct: Bools, design: Design, *, see
 
 def _covariance(confidence: Floats, correct: Bools, bins: NDArray[np.intp], units: NDArray[np.intp]) -> Floats:
     """Of the gaps, as patients differ (B, B)."""
-    residual = confidence - correct
-    residual = residual - (np.bincount(bins, residual) / np.bincount(bins))[bins]
-    by_unit = _by_unit(bins, units, residual)
+    by_unit = _by_unit(bins, units, confidence - correct)
+    by_unit = by_unit - by_unit.mean(axis=0)
     several = max(len(by_unit), 2)
     return np.asarray(by_unit.T @ by_unit * several / (several - 1) / len(bins) ** 2, np.float64)
 
@@ -138,17 +142,25 @@ def square_root(covariance: Floats) -> Floats:
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T, np.float64)
 
 
-def lower_end(value: float, gaps: Floats, noise: Callable[[float], Floats]) -> float:
+def _mix(gap: Floats, units: NDArray[np.intp]) -> float:
+    """Standard error of the mean gap, each sample's (N,) known, since other patients would have come."""
+    totals = np.bincount(units, gap - gap.mean())
+    return float(np.sqrt((totals**2).sum() * len(totals) / max(len(totals) - 1, 1))) / len(gap)
+
+
+def lower_end(value: float, gaps: Floats, noise: Callable[[float], Floats], mix: Floats | float = 0.0) -> float:
     """The population's error for which `value` is the 97.5% point of what is found; 0 where none is so small.
 
     Args:
         value: the sum of the absolute gaps.
         gaps: as found (B,).
         noise: draws of the gaps (D, B) around a population whose gaps are this share (0..1) of those found.
+        mix: draws of what the error of all gaps differs by (D,), since other patients have other gaps.
     """
 
     def above(share: float) -> float:
-        return float(np.quantile(np.abs(share * gaps + noise(share)).sum(axis=1), 0.975)) - value
+        errors = np.abs(share * gaps + noise(share)).sum(axis=1) + share * mix
+        return float(np.quantile(errors, 0.975)) - value
 
     if above(0.0) >= 0:
         return 0.0

@@ -92,3 +92,19 @@ def test_the_parts_say_what_they_are_named_for() -> None:
     assert (found.resolution, found.uncertainty) == pytest.approx((0.09, 0.25))
     assert decompose(np.full(100, 0.9), true).reliability == pytest.approx(0.16)
     assert decompose(np.full(100, 0.9), true).resolution == 0
+
+
+def test_the_interval_is_as_wide_as_other_patients_make_it() -> None:
+    """All probabilities are too high, some more so: what differs from draw to draw is who is in it."""
+    ends, found = [], []
+    for seed in range(100):
+        generator = np.random.default_rng(seed)
+        stated = generator.beta(0.8, 1.6, 1000)
+        came = generator.random(1000) < 0.05 * stated
+        estimate = calibration_error(stated, came, Design.of(np.zeros(1000, np.intp), None))
+        ends.append((estimate.low, estimate.high))
+        found.append(estimate.value)
+    low, high = np.array(ends).T
+    truth = 0.95 / 3  # of a mean of 1 / 3
+    assert np.mean((low <= truth) & (truth <= high)) >= 0.92
+    assert np.mean(high - low) == pytest.approx(2 * 1.96 * np.std(found), rel=0.15)
