@@ -17,7 +17,16 @@ from components.lib.dataset import file_digest
 from components.lib.errors import DataError, nearest
 from components.lib.model_dir import ModelInfo
 from components.lib.progress import progress
-from components.lib.tables import FORMATS, Recognised, TableForm, column_names, is_table_name, read_chunks, recognise
+from components.lib.tables import (
+    FORMATS,
+    Recognised,
+    TableForm,
+    check_parquet,
+    column_names,
+    is_table_name,
+    read_chunks,
+    recognise,
+)
 from serving.batch_data import MOST_ROWS, ROW, Data, FolderData, Stock, digest_of_part
 from serving.batch_files import Files, files_of
 
@@ -133,6 +142,7 @@ class TableData(Data):
         """Names and types of all columns; those of a CSV are text."""
         try:
             if not self._csv:
+                check_parquet(self._path)
                 return pq.read_schema(self._path)
         except (OSError, ValueError, EOFError, pa.ArrowException) as error:
             raise self._unreadable(error) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,7 +16,7 @@ from components.lib.kinds.table import UNKNOWN
 from components.lib.places import Place
 from components.lib.reader_columns import reader_columns
 from components.lib.readers.base import ATTRIBUTES, Columns, Targets
-from components.lib.tables import PLAIN_FORM, TableForm, read_text
+from components.lib.tables import PLAIN_FORM, TableForm, check_parquet, read_text
 
 _counts: ContextVar[list[int] | None] = ContextVar("counts of empty rows", default=None)
 SPLIT_NAMES = {
@@ -82,7 +81,9 @@ def counting_empty() -> Iterator[list[int]]:
 
 def _read_parquet(path: Place, content: bytes | None) -> pd.DataFrame:
     try:
-        table = pq.read_table(_opened(path, content))
+        opened = _opened(path, content)
+        check_parquet(opened)
+        table = pq.read_table(opened if isinstance(opened, Path) else pa.BufferReader(opened))
         # A null becomes the empty word, which a CSV has in its place.
         text = {name: table[name].cast(pa.string()).to_pandas() for name in table.column_names}
         return pd.DataFrame({name: column.fillna("").astype("str") for name, column in text.items()})
@@ -95,11 +96,11 @@ def _read_parquet(path: Place, content: bytes | None) -> pd.DataFrame:
         ) from None
 
 
-def _opened(path: Place, content: bytes | None) -> Path | io.BytesIO:
+def _opened(path: Place, content: bytes | None) -> Path | bytes:
     """The table as Arrow takes it: a file on the disk, else its content."""
     if content is None and isinstance(path, Path):
         return path
-    return io.BytesIO(path.read_bytes() if content is None else content)
+    return path.read_bytes() if content is None else content
 
 
 def known_text(values: pd.Series, classes: Collection[str] = ()) -> pd.Series:

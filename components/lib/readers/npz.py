@@ -9,6 +9,7 @@ Format: Yang et al., Scientific Data 2023, doi:10.1038/s41597-022-01721-8.
 
 from __future__ import annotations
 
+import math
 import threading
 import zipfile
 import zlib
@@ -20,6 +21,7 @@ import pandas as pd
 from components.lib.errors import DataError
 from components.lib.kinds import Array, TargetKind
 from components.lib.places import Place
+from components.lib.readers._archives import LARGE, MOST_RATIO
 from components.lib.readers._codes import class_of_codes
 from components.lib.readers.base import ATTRIBUTES, Inputs, Load, Source, Targets
 
@@ -118,6 +120,24 @@ def _check_shape(images: Array, inputs: Inputs, where: str) -> None:
         )
 
 
+def _require_whole(packed: zipfile.ZipFile, member: str) -> None:
+    """Refuse an array whose header states other bytes than the archive holds: NumPy makes room for what it states.
+
+    Raises:
+        ValueError: it does, or it shrank to less than an array of pictures shrinks to.
+    """
+    told = packed.getinfo(member)
+    if told.file_size > LARGE and told.file_size > MOST_RATIO * told.compress_size:
+        raise ValueError(f"an array that shrank to less than 1/{MOST_RATIO}: it may be a bomb")
+    with packed.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, kind = read(file)
+        stated, held = math.prod(shape) * kind.itemsize, told.file_size - file.tell()
+    if not kind.hasobject and stated != held:
+        raise ValueError(f"an array whose header states {stated:,} bytes, of which {held:,} are there")
+
+
 def read_array(raw: Place, name: str) -> Array:
     """One array of the archive; nothing is ever unpickled.
 
@@ -125,8 +145,9 @@ def read_array(raw: Place, name: str) -> Array:
         DataError: no archive, no such array, or objects inside.
     """
     try:
-        with raw.open("rb") as file, zipfile.ZipFile(file):  # a plain .npy would load as something else
-            pass
+        with raw.open("rb") as file, zipfile.ZipFile(file) as packed:  # a plain .npy would load as something else
+            if f"{name}.npy" in packed.namelist():
+                _require_whole(packed, f"{name}.npy")
         with raw.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if name not in archive:
                 raise DataError(

@@ -28,7 +28,7 @@ from components.lib.reader_columns import reader_columns
 from components.lib.readers._tables import index_of, report_empty, require_columns
 from components.lib.readers.base import ATTRIBUTES, Columns, Inputs, Load, Source, Targets
 from components.lib.settings import wrong
-from components.lib.tables import FORMATS, PLAIN_FORM, TableForm, column_names, is_table_name, read_text
+from components.lib.tables import FORMATS, PLAIN_FORM, TableForm, check_parquet, column_names, is_table_name, read_text
 
 FILE = "table"
 """What the index calls the file: its own name could be one that nobody should read."""
@@ -192,7 +192,9 @@ def _cells(
 
 def _read_parquet(path: Place) -> Any:
     try:
-        return pq.read_table(pa.BufferReader(path.read_bytes()) if isinstance(path, Remote) else path)
+        opened = path.read_bytes() if isinstance(path, Remote) else path
+        check_parquet(opened)
+        return pq.read_table(pa.BufferReader(opened) if isinstance(opened, bytes) else opened)
     except (OSError, ValueError) as error:
         found = " ".join(str(error).split())[:160]
         todo = "check `source:` in the task file, and the table"

@@ -1,6 +1,7 @@
 """Tables as hospitals keep them: their form is recognised from their bytes, kept as settings, and read by them."""
 
 from components.lib.tables.form import PLAIN_FORM, ColumnForm, TableForm
+from components.lib.tables.limits import check_parquet
 from components.lib.tables.lines import Ends, LineForm, recognise_lines
 from components.lib.tables.read import FORMATS, SUFFIXES, TableText, column_names, is_table_name, read_chunks, read_text
 from components.lib.tables.recognise import Recognised, recognise
@@ -15,6 +16,7 @@ __all__ = [
     "Recognised",
     "TableForm",
     "TableText",
+    "check_parquet",
     "column_names",
     "is_table_name",
     "read_chunks",

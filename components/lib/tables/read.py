@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
 import warnings
@@ -21,6 +20,7 @@ from components.lib.errors import DataError
 from components.lib.places import Place
 from components.lib.tables import excel
 from components.lib.tables.form import PLAIN_FORM, TableForm
+from components.lib.tables.limits import Unpacked, check_cells
 from components.lib.tables.numbers import plain_table
 
 TEXT = (".csv", ".tsv", ".psv", ".txt")
@@ -132,6 +132,7 @@ def _opened_chunks(
 
 
 def _parsed(path: Place, form: TableForm, content: bytes | None, width: int, rows: int | None) -> Iterator[Any]:
+    _require_room(path, content, width)
     with _text(path, form, content) as file:
         if form.header:
             _header_row(file, form)
@@ -237,9 +238,20 @@ def _text(path: Place, form: TableForm, content: bytes | None) -> Iterator[TextI
 def _binary(path: Place, content: bytes | None) -> Any:
     packed = path.name.lower().endswith(".gz")
     if content is None and isinstance(path, Path):
-        return gzip.open(path) if packed else path.open("rb")
+        return Unpacked(path) if packed else path.open("rb")
     content = path.read_bytes() if content is None else content
-    return io.BytesIO(gzip.decompress(content) if packed else content)
+    return Unpacked(None, content) if packed else io.BytesIO(content)
+
+
+def _require_room(path: Place, content: bytes | None, width: int) -> None:
+    """Refuse a table whose lines are filled up to far more cells than it has characters, or that is a gzip bomb."""
+    if width <= SAMPLED and not path.name.lower().endswith(".gz"):
+        return
+    rows = held = 0
+    with _binary(path, content) as file:
+        while piece := file.read(1 << 20):
+            rows, held = rows + piece.count(b"\n") + piece.count(b"\r"), held + len(piece)
+    check_cells(rows + 1, width, held)
 
 
 def _sheet(path: Place, form: TableForm, content: bytes | None) -> list[list[str]]:

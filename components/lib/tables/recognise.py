@@ -6,14 +6,12 @@ charset-normalizer an encoding that is no Unicode; rules for short medical table
 
 from __future__ import annotations
 
-import gzip
 import io
 import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -26,7 +24,7 @@ from components.lib.tables.encodings import is_utf8, legacy, wide
 from components.lib.tables.form import PLAIN_FORM, TableForm
 from components.lib.tables.header import has_names
 from components.lib.tables.numbers import signs_of, table_signs
-from components.lib.tables.read import _rows, is_excel, read_text, with_form
+from components.lib.tables.read import _binary, _rows, is_excel, read_text, with_form
 
 HEAD = 1 << 18
 """Bytes by which all but the encoding and the numbers are found."""
@@ -247,11 +245,7 @@ def _by_clevercsv(text: str) -> Any:
 
 def _chunks(path: Place, content: bytes | None) -> Iterator[bytes]:
     """The bytes, unpacked, a piece at a time."""
-    if content is None and isinstance(path, Path):
-        raw: Any = path.open("rb")
-    else:
-        raw = io.BytesIO(path.read_bytes() if content is None else content)
-    with raw, gzip.open(raw) if path.name.lower().endswith(".gz") else raw as file:
+    with _binary(path, content) as file:
         while chunk := file.read(HEAD):
             yield chunk
 
