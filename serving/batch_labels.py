@@ -19,11 +19,12 @@ import pyarrow as pa
 
 from components.lib.errors import Unusable
 from components.lib.kinds.table import Row, Table
+from components.lib.marks import five_bytes, marks
 from components.lib.model_dir import Model, ModelInfo
 from components.lib.parallel import each_sample
 from components.lib.progress import progress
 from components.lib.readers.base import content
-from components.lib.sample_prints import SamplePrints, prints
+from components.lib.sample_prints import SamplePrints
 from serving.batch_data import FILE, Data
 from serving.batch_files import Files, files_of
 from serving.batch_table import TableData, named_file
@@ -50,7 +51,7 @@ def count_labelled(model: Model, data: Data, scratch: Path) -> str:
     from components.lib.openings import record  # loads MLflow, which takes seconds
     from components.lib.tracking import batch_run
 
-    samples = SamplePrints(prints("sample", digests), np.zeros(len(digests), np.uint64))
+    samples = SamplePrints(marks(five_bytes, "sample", digests), np.zeros(len(digests), np.uint64))
     run = batch_run(model.info.task, model.digest, samples.digest)
     told = record(run, samples, model.digest).told("labelled rows")
     return f"counted in the test-set log, since their labels lie beside them: {told}"

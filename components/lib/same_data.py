@@ -10,32 +10,23 @@ import hashlib
 import platform
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 from mlflow import MlflowClient
-from numpy.typing import NDArray
 
 from components.lib.dataset import Dataset
 from components.lib.errors import DataError
+from components.lib.marks import share_samples, sketch
 from components.lib.places import is_remote, place
 from components.lib.registry import registered_name
 from components.lib.spec import TaskSpec
 
 SKETCH, PLACE = "data_sketch", "data_place"
 """Tags of a version."""
-SLOTS = 256
-SHARED = 12
-"""Equal slots from which on two data sets share samples: by chance one is equal, and 12 or more in one of a billion
-pairs; of sets that share a twelfth of all their samples 22 are.
-"""
 
 
 def identity(dataset: Dataset, spec: TaskSpec) -> dict[str, str]:
     """What a version keeps of its data as tags: a sketch of the samples, and where they lie.
 
-    The sketch holds 8 bits of the least of many hashes over all samples, in 256 slots, so that it says how much two
-    data sets share and nothing of a single sample (b-bit minwise hashing, Li and König 2010,
-    doi:10.1145/1772690.1772759). The place is 32 bits of a digest of machine and path.
+    The place is 32 bits of a digest of machine and path.
 
     Args:
         dataset: cleaned.
@@ -45,24 +36,6 @@ def identity(dataset: Dataset, spec: TaskSpec) -> dict[str, str]:
     where = path if is_remote(path) else f"{_machine()}\n{place(path).resolve()}"
     told = f"{where}\n{getattr(spec.source, 'file', None)}"
     return {SKETCH: sketch(dataset.samples()["sha256"]).tobytes().hex(), PLACE: _digest(told)}
-
-
-def sketch(digests: pd.Series) -> NDArray[np.uint8]:
-    """The sketch of a data set, uint8 (256,), the same in any order of its samples.
-
-    Args:
-        digests: of the samples' content, hexadecimal, 16 digits or more.
-    """
-    values = np.array([int(text[:16], 16) for text in digests.unique()], np.uint64)
-    seeds = _mixed(np.arange(1, SLOTS + 1, dtype=np.uint64))
-    least = [_mixed(values ^ seed).min() if len(values) else 0 for seed in seeds]
-    return (np.array(least, np.uint64) & np.uint64(255)).astype(np.uint8)
-
-
-def share_samples(one: str, other: str) -> bool:
-    """Whether two sketches, hexadecimal, are of data sets that share samples."""
-    a, b = (np.frombuffer(bytes.fromhex(text), np.uint8) for text in (one, other))
-    return len(a) == len(b) and int((a == b).sum()) >= SHARED
 
 
 def require_same_data(store: MlflowClient, dataset: Dataset, spec: TaskSpec) -> None:
@@ -102,15 +75,6 @@ def require_same_data(store: MlflowClient, dataset: Dataset, spec: TaskSpec) -> 
 
 def _same(mine: dict[str, str], tags: dict[str, str]) -> bool:
     return mine[PLACE] == tags.get(PLACE) or share_samples(mine[SKETCH], tags[SKETCH])
-
-
-def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Each value turned into another one in a way that looks random (SplitMix64, Steele et al. 2014,
-    doi:10.1145/2660193.2660195)."""
-    mixed: NDArray[np.uint64] = values + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
 
 
 def _machine() -> str:

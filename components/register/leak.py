@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from components.lib.dataset import Dataset
-from components.lib.development import SPLITS as DEVELOPMENT
-from components.lib.development import Developed, patient_marks, read_development, sample_marks
+from components.lib.development import developed, read_development
+from components.lib.marks import Marked, eight_bytes
 from components.lib.model_dir import Model
 from components.lib.statistics import Bools
 
@@ -41,9 +41,7 @@ def learnt(model: Model, samples: pd.DataFrame, data: Dataset) -> Learnt:
     own = data.info.digest in model.info.lineage.values()
     record = model.info.development
     if own:
-        table, key = data.samples(), data.info.key_fingerprint
-        table = table[table["split"].isin(DEVELOPMENT)]
-        seen = Developed(sample_marks(table["sha256"]), patient_marks(table["patient"].dropna()))
+        seen, key = developed(data.samples()), data.info.key_fingerprint
     elif record is None:
         return Learnt(np.zeros(len(samples), bool), "an earlier version of medpipe trained it, and kept no record")
     else:
@@ -51,11 +49,11 @@ def learnt(model: Model, samples: pd.DataFrame, data: Dataset) -> Learnt:
     patient = samples["patient"].notna().to_numpy()
     unique = all(kind.equal_is_same for kind in model.info.inputs.values())
     counts = np.ones(len(samples), bool) if unique else ~patient & (not own)
-    rows = np.isin(sample_marks(samples["sha256"]), seen.samples) & counts
+    mine = Marked.of(samples, eight_bytes)
+    rows = mine.seen(seen) & counts
     if not patient.any():
         return Learnt(rows)
     if key != data.info.key_fingerprint:
         others = "no patient was known then" if key is None else "their pseudonyms are of another key"
         return Learnt(rows, f"its patients can't be compared with those of test: {others}")
-    rows[patient] |= np.isin(patient_marks(samples["patient"][patient]), seen.patients)
-    return Learnt(rows)
+    return Learnt(rows | mine.of_seen_patients(seen))

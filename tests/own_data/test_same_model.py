@@ -18,7 +18,8 @@ from reached import run_steps
 from workspaces import Workspace
 
 from components.lib.errors import DataError
-from components.lib.same_data import PLACE, SKETCH, identity, require_same_data, share_samples, sketch
+from components.lib.marks import share_samples, sketch
+from components.lib.same_data import PLACE, SKETCH, identity, require_same_data
 from components.lib.spec import TaskSpec, load_spec
 from pipelines.look import Questions
 from pipelines.new import create

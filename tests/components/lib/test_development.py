@@ -12,8 +12,9 @@ import pytest
 from workspaces import Workspace
 
 from components.lib.dataset import Dataset
-from components.lib.development import FILE, patient_marks, read_development, sample_marks, write_development
+from components.lib.development import FILE, read_development, write_development
 from components.lib.errors import ModelError
+from components.lib.marks import Marked, eight_bytes
 from components.lib.model_dir import Model
 
 
@@ -24,8 +25,9 @@ def test_train_and_validation_are_found_and_test_is_not(tiny: Workspace) -> None
     seen = read_development(model.path, model.info.development)
     for split, expected in (("train", True), ("validation", True), ("test", False)):
         rows = data.samples()[data.samples()["split"] == split]
-        assert (np.isin(sample_marks(rows["sha256"]), seen.samples) == expected).all()
-        assert (np.isin(patient_marks(rows["patient"].dropna()), seen.patients) == expected).all()
+        marked = Marked.of(rows, eight_bytes)
+        assert (marked.seen(seen) == expected).all()
+        assert (marked.of_seen_patients(seen) == (rows["patient"].notna() & expected)).all()
     assert model.info.development.key_fingerprint == data.info.key_fingerprint
 
 
