@@ -15,6 +15,7 @@ from pathlib import Path
 
 from kfp.dsl import HTML, Artifact, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
 
+from components.lib.csv_file import cell
 from components.lib.places import Place, is_remote, place
 from components.lib.spec import TaskSpec, load_spec
 
@@ -195,7 +196,8 @@ def show_classes(evaluation: Path, spec: TaskSpec, classification: Classificatio
         return
     calls = pd.read_csv(evaluation / f"{target}_confusion.csv", dtype=str, keep_default_na=False)
     classes = list(spec.targets[target].class_names)
-    counts = pd.crosstab(calls["actual"], calls["predicted"]).reindex(index=classes, columns=classes, fill_value=0)
+    cells = list(map(cell, classes))
+    counts = pd.crosstab(calls["actual"], calls["predicted"]).reindex(index=cells, columns=cells, fill_value=0)
     classification.log_confusion_matrix(classes, counts.to_numpy().tolist())
     points = pd.read_csv(evaluation / f"{target}_roc.csv")
     if len(classes) == 2 and len(points):

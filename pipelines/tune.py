@@ -23,6 +23,7 @@ import optuna
 import pandas as pd
 import typer
 
+from components.lib.csv_file import write_csv
 from components.lib.errors import MedpipeError
 from components.lib.quiet import quiet_import
 from components.lib.spec import TaskSpec
@@ -70,7 +71,7 @@ def main(
 def _write(study: optuna.Study, spec: TaskSpec) -> list[Path]:
     """The trials as a table, the figure, and the best settings as a change to the task file."""
     table = FOLDER / "trials.csv"
-    _table(study).to_csv(table, index=False, lineterminator="\n")
+    write_csv(_table(study), table)
     figure = FOLDER / "tuning.png"
     _draw(study, figure)
     change = FOLDER / "task.diff"

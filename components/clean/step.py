@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from components.lib.csv_file import write_csv
 from components.lib.dataset import ArrayInfo, Dataset, DatasetWriter, file_digest, no_rejected, read_parquet, read_rows
 from components.lib.errors import DataError, Unusable
 from components.lib.kinds import Cleaned, InputKind
@@ -238,7 +239,7 @@ def _gate(ingested: Dataset, partial_out: Path, out: Path, spec: TaskSpec) -> No
     near_duplicates.write(near, leaving, partial_out)
     labels.write(tested, partial_out)
     if len(suspects):
-        suspects.to_csv(partial_out / "suspects.csv", index=False)
+        write_csv(suspects, partial_out / "suspects.csv")
     print(f"cleaned: {sum(written.info.rows)} samples, rejected: {len(rejected)}")
     print("\n".join(outcome.receipt[1:]))
 

@@ -5,7 +5,7 @@ The form: Mitchell et al. 2019, doi:10.1145/3287560.3287596. It goes into the re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from components.evaluate.checklists import CHECKLISTS_TOLD, answered, summary
 from components.evaluate.part import Evaluated
 from components.evaluate.results import Result, words
 from components.evaluate.training_facts import training_facts
+from components.lib import markdown as md
 from components.lib.dataset import SPLITS
 from components.lib.gate_names import BY_PATIENT, GAP, WITHOUT, WORST
 from components.lib.kinds._classes import Classes, spoken
@@ -39,37 +40,43 @@ def card(evaluated: Evaluated, facts: CardFacts) -> str:
     sections = [
         ("Intended use", [_stated(about.intended_use, "intended_use")]),
         ("Users", [_stated(about.users, "users")]),
-        ("Not for", [NOT_FOR, *([about.not_for] if about.not_for else [])]),
+        ("Not for", [NOT_FOR, *([md.paragraphs(about.not_for)] if about.not_for else [])]),
         ("Data", _data(evaluated, facts)),
         *((TABLE_ONE, _table_one(facts)) for _ in facts.characteristics[:1]),
         ("Training", _training(evaluated)),
         ("Performance on the test samples", _performance(evaluated, facts)),
         ("Groups", _groups(evaluated, facts)),
-        ("Limits", _list(_limits(evaluated, facts))),
-        ("Who answers for it", [_stated(about.contact, "contact"), f"Ethics: {_stated(about.ethics, 'ethics')}"]),
+        ("Limits", [md.bullets(_limits(evaluated, facts))]),
+        (
+            "Who answers for it",
+            [_stated(about.contact, "contact"), md.paragraph("Ethics:", _stated(about.ethics, "ethics"))],
+        ),
         ("Going back to an earlier version", _roll_back(name)),
         _checklists(evaluated, facts),
     ]
     where = f", judged on data of another source: {evaluated.spec.task}" if facts.name else ""
     told = [
-        f"# Model card: {facts.name or name}{where}",
+        md.heading(1, f"Model card: {facts.name or name}{where}"),
         f"{info.architecture}, model {evaluated.network.digest[:SHORT]}.",
     ]
     if facts.patients_unknown:
-        told.append(f"**{facts.patients_unknown}.**")
+        told.append(md.bold(f"{facts.patients_unknown}."))
     if synthetic:
-        told.append("**Synthetic data**: made by a program. The figures say nothing about patients.")
+        told.append(
+            md.paragraph(md.bold("Synthetic data:"), "made by a program. The figures say nothing about patients.")
+        )
     if evaluated.assumed:
-        told += ["**Assumed, not confirmed by anyone:**", _bullets(evaluated.assumed)]
+        told += [md.bold("Assumed, not confirmed by anyone:"), md.bullets(evaluated.assumed)]
     if facts.warnings:
-        told += ["**Before you use it:**", _bullets(facts.warnings)]
+        told += [md.bold("Before you use it:"), md.bullets(facts.warnings)]
     for title, blocks in sections:
-        told += [f"## {title}", *blocks]
-    return "\n\n".join(told) + "\n"
+        told += [md.heading(2, title), *blocks]
+    return md.blocks(*told) + "\n"
 
 
 def _stated(text: str | None, key: str) -> str:
-    return (text or "").strip() or f"not stated; say it in the task file: `evaluate.card.{key}`."
+    """What people say in the task file; several paragraphs stay such."""
+    return md.paragraphs(text or "") or f"not stated; say it in the task file: `evaluate.card.{key}`."
 
 
 def _data(evaluated: Evaluated, facts: CardFacts) -> list[str]:
@@ -79,19 +86,19 @@ def _data(evaluated: Evaluated, facts: CardFacts) -> list[str]:
     split = f"Split by {method.by} ({method.method}); dataset {data.digest[:SHORT]}."
     lines = [*facts.receipt, *(receipt_beside(evaluated.data.path) or ("clean's audits left no record",))]
     return [
-        f"Population: {_stated(about.population, 'population')}",
-        f"Truth: {_stated(about.reference_standard, 'reference_standard')}",
-        _table(("Split", "Samples", "Known patients"), rows),
+        md.paragraph("Population:", _stated(about.population, "population")),
+        md.paragraph("Truth:", _stated(about.reference_standard, "reference_standard")),
+        md.table(("Split", "Samples", "Known patients"), rows),
         split,
         "What the audits of the data say:",
-        _bullets(lines),
+        md.bullets(lines),
     ]
 
 
 def _table_one(facts: CardFacts) -> list[str]:
     told = []
     for each in facts.characteristics:
-        told += [f"Of the {each.unit}:", _table(each.head, each.rows), explained(each)]
+        told += [f"Of the {each.unit}:", md.table(each.head, each.rows), explained(each)]
     return told
 
 
@@ -108,21 +115,21 @@ def _training(evaluated: Evaluated) -> list[str]:
     return [
         f"{info.architecture}, {info.parameters:,} parameters, {info.epochs} epochs, {info.precision}.{several} "
         f"Inputs: {inputs}. Everything is fitted on train, chosen on validation and measured on test.",
-        _bullets(fitted),
-        _table(("What", "How"), training_facts(info)),
+        md.bullets(fitted),
+        md.table(("What", "How"), training_facts(info)),
     ]
 
 
 def _performance(evaluated: Evaluated, facts: CardFacts) -> list[str]:
     told = [f"{len(evaluated.samples)} samples. In brackets: the 95% interval."]
     for result in evaluated.results:
-        told += [f"### {result.title}", *([_classes(result)] if result.kind.class_names else [])]
+        told += [md.heading(3, result.title), *([_classes(result)] if result.kind.class_names else [])]
         held = {**result.metrics, **_by_patient(facts, result)}
         rows = [(words(name, result.kind), _figure(each), str(each.n), each.note) for name, each in held.items()]
-        told.append(_table(("Metric", "Value", "n", "Note"), rows))
+        told.append(md.table(("Metric", "Value", "n", "Note"), rows))
         told += [*_in_counts(result), *_patient_rule(facts, result)]
     told.append("Gates:" if facts.gates else "No gate.")
-    told.append(_bullets(f"{'passed' if gate.passed else 'FAILED'}: {gate.text}" for gate in facts.gates))
+    told.append(md.bullets(f"{'passed' if gate.passed else 'FAILED'}: {gate.text}" for gate in facts.gates))
     return told
 
 
@@ -165,7 +172,7 @@ def _groups(evaluated: Evaluated, facts: CardFacts) -> list[str]:
     ]
     if not rows:
         return ["Not looked at by group."]
-    return [_table(("Target", "Figure", "Value", "Which group, or why not"), rows)]
+    return [md.table(("Target", "Figure", "Value", "Which group, or why not"), rows)]
 
 
 def _limits(evaluated: Evaluated, facts: CardFacts) -> list[str]:
@@ -194,8 +201,11 @@ def _roll_back(name: str) -> list[str]:
     return [
         "The alias `champion` says which version is served. To go back, point it at an earlier version, in `make ui` "
         "(Models, the version, Aliases) or with",
-        "```python\nfrom mlflow import MlflowClient\n\n"
-        f'MlflowClient().set_registered_model_alias("{name}", "champion", "VERSION")\n```',
+        md.code(
+            "from mlflow import MlflowClient\n\n"
+            f'MlflowClient().set_registered_model_alias("{name}", "champion", "VERSION")',
+            "python",
+        ),
         "and start the server again. The version that was replaced stays in the registry.",
     ]
 
@@ -208,10 +218,7 @@ def _checklists(evaluated: Evaluated, facts: CardFacts) -> tuple[str, list[str]]
             (number, topic, f"{answer.text}; see {answer.card}" if answer.card else answer.text)
             for number, topic, answer in answered(each.items, found)
         ]
-        told.append(
-            f"<details><summary>{summary(each, found)}</summary>\n\nOf: {each.source}.\n\n"
-            f"{_table(('Item', 'Topic', 'Answer'), rows)}\n\n</details>"
-        )
+        told.append(md.folded(summary(each, found), f"Of: {each.source}.", md.table(("Item", "Topic", "Answer"), rows)))
     return "Checklists", told
 
 
@@ -221,17 +228,3 @@ def _figure(estimate: Estimate) -> str:
 
 def _shape(shape: Sequence[int]) -> str:
     return " × ".join(map(str, shape))
-
-
-def _list(lines: Iterable[str]) -> list[str]:
-    return [_bullets(lines)]
-
-
-def _bullets(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; what would end a cell is escaped."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(" ".join(c.split()).replace("|", "\\|") for c in line) + " |" for line in lines)

@@ -15,6 +15,7 @@ from components.evaluate.results import measure
 from components.evaluate.unknown import lines as unknown_lines
 from components.evaluate.unknown import served
 from components.evaluate.writing import verdict, write, write_json
+from components.lib import markdown as md
 from components.lib.dataset import Dataset
 from components.lib.errors import DataError, ModelError
 from components.lib.kinds import Array
@@ -104,8 +105,8 @@ def _track(run: Run, findings: Findings, out: Path, summary: list[str]) -> None:
         "The report: artifacts, evaluation/report.html",
     ]
     if data.info.synthetic:
-        notes.insert(0, "**Synthetic data**")
-    run.set_tags({"synthetic": str(data.info.synthetic).lower(), "mlflow.note.content": "\n\n".join(notes)})
+        notes.insert(0, md.bold("Synthetic data"))
+    run.set_tags({"synthetic": str(data.info.synthetic).lower(), "mlflow.note.content": str(md.blocks(*notes))})
     figures: dict[str, float] = {}
     for target, name, estimate in ((t, n, e) for t, held in findings.metrics.items() for n, e in held.items()):
         key = f"test/{target}/{name}"

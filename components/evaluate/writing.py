@@ -12,6 +12,7 @@ from components.evaluate.figures import draw
 from components.evaluate.findings import Findings
 from components.evaluate.report import report
 from components.evaluate.results import predictions
+from components.lib.csv_file import write_csv
 from components.lib.kinds import Chart
 from components.lib.statistics import Estimate
 
@@ -21,7 +22,7 @@ def write(findings: Findings, out: Path) -> None:
     evaluated = findings.evaluated
     (out / "figures").mkdir(exist_ok=True)
     for name, chart in charts(findings).items():
-        chart.table.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
+        write_csv(chart.table, out / f"{name}.csv")
         (out / "figures" / f"{name}.png").write_bytes(draw(chart))
     for name, png in ((name, png) for each in findings.cases or () for name, png in each.files.items()):
         (out / "figures" / name).write_bytes(png)

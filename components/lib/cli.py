@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated, Any
 
 import typer
 
 from components.lib.faults import explained
 from components.lib.places import Place, place
+from components.lib.visible import visible
 
 
 def run(command: Callable[..., Any] | None = None, **commands: Callable[..., Any]) -> None:
@@ -26,13 +30,38 @@ def run(command: Callable[..., Any] | None = None, **commands: Callable[..., Any
     for name, each in commands.items():
         app.command(name.replace("_", "-"))(each)
     try:
-        app()
+        with redirect_stdout(_Shown(sys.stdout)):
+            app()
     except Exception as error:
         told = explained(error)
         if told is None:
+            sys.excepthook = _fault
             raise
         print(f"\n{type(told).__name__}: {told}", file=sys.stderr)
         sys.exit(1)
+
+
+class _Shown:
+    """A stream on which what a terminal would obey stands as its number: names of files and classes are data."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(visible(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A fault of the program, with its traceback."""
+    print(visible("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
 
 
 def run_step(step: Callable[..., None]) -> None:

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+from components.lib.visible import visible
+
 
 class MedpipeError(Exception):
     """A failure with the four parts a user needs to mend it.
@@ -26,7 +28,13 @@ class MedpipeError(Exception):
         return _again, (type(self), self.args)
 
     def __str__(self) -> str:
-        return f"{self.where}\n  expected: {self.expected}\n  found:    {self.found}\n  to do:    {self.todo}"
+        where, expected, found, todo = map(_shown, (self.where, self.expected, self.found, self.todo))
+        return f"{where}\n  expected: {expected}\n  found:    {found}\n  to do:    {todo}"
+
+
+def _shown(part: str) -> str:
+    """A part as a terminal may show it; lines of its own never look like another part."""
+    return visible(part).replace("\n", "\n            ")
 
 
 def _again(error: type[MedpipeError], parts: tuple[str, str, str, str]) -> MedpipeError:

@@ -1,4 +1,5 @@
-"""Building blocks of our one-file HTML pages: no script, nothing fetched, the same bytes for the same content.
+"""Building blocks of our one-file HTML pages: no script, nothing fetched, the same bytes for the same content; what
+can't be seen or turns the direction of writing stands as its number.
 
 A page is read on a screen, on a phone and on paper, by eye or by a screen reader.
 """
@@ -15,6 +16,8 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
+
+from components.lib.visible import visible
 
 SHORT = 28
 """Characters up to which a cell isn't broken."""
@@ -246,7 +249,7 @@ def page(title: str, subtitle: str, sections: Sequence[Section], banner: str = "
     """
     # Our own style sheet is the one text that may not be escaped: it holds quotes.
     style = Markup(_STYLE)  # nosec B704  # a constant
-    return _PAGE.render(
+    html = _PAGE.render(
         title=title,
         subtitle=prose(subtitle),
         sections=sections,
@@ -254,6 +257,7 @@ def page(title: str, subtitle: str, sections: Sequence[Section], banner: str = "
         style=style,
         listed=LISTED,
     )
+    return visible(html)
 
 
 def with_section(html: str, section: Section, before: str) -> str:
@@ -265,10 +269,11 @@ def with_section(html: str, section: Section, before: str) -> str:
         before: the title of the section that it comes before; where there is none, it comes last.
     """
     name = "section-" + hashlib.sha256(section.title.encode()).hexdigest()[:8]
+    title, before = visible(section.title), visible(before)
     body = Markup('<section aria-labelledby="{}">\n<h2 id="{}">{}</h2>\n{}\n</section>\n').format(
-        name, name, section.title, Markup("\n").join(section.blocks)
+        name, name, title, visible(Markup("\n").join(section.blocks))
     )
-    entry = Markup('<li><a href="#{}">{}</a></li>\n').format(name, section.title)
+    entry = Markup('<li><a href="#{}">{}</a></li>\n').format(name, title)
     heading = re.search(
         rf'<section aria-labelledby="[^"]+">\n<h2 id="([^"]+)">{re.escape(str(escape(before)))}</h2>', html
     )

@@ -6,7 +6,9 @@ Only the standard library: errors use it where nothing is installed.
 from __future__ import annotations
 
 import unicodedata
+from typing import TypeVar
 
+Text = TypeVar("Text", bound=str)
 JOINERS = "\u200c\u200d"
 """Letters' own in some scripts."""
 
@@ -16,7 +18,7 @@ def is_odd(sign: str) -> bool:
     return sign not in JOINERS and unicodedata.category(sign) in {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 
 
-def visible(text: str, keep: str = "\n\t") -> str:
+def visible(text: Text, keep: str = "\n\t") -> Text:
     """The text with every odd character as its number, `\\x1b`.
 
     Args:
@@ -24,7 +26,7 @@ def visible(text: str, keep: str = "\n\t") -> str:
         keep: odd characters that stay: by default those that set out lines.
     """
     odd = {ord(sign): _number(sign) for sign in {*text} if sign not in keep and is_odd(sign)}
-    return text.translate(odd) if odd else text
+    return type(text)(text.translate(odd)) if odd else text
 
 
 def _number(sign: str) -> str:

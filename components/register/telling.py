@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from markupsafe import Markup
 
+from components.lib import markdown as md
 from components.lib.numbers import number, signed
 from components.lib.page import Section, page, paragraph, prose, table
 from components.register.compare import Comparison
@@ -121,12 +122,10 @@ def _scale(comparison: Comparison) -> str:
 
 def markdown(comparison: Comparison) -> str:
     """The card's section, without the line break at its end."""
-    rows = [HEAD, ("---",) * len(HEAD), *_cells(comparison)]
-    body = "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
-    told = [f"## {TITLE}", f"**{sentence(comparison)}**", _which(comparison)]
+    told = [md.heading(2, TITLE), md.bold(sentence(comparison)), _which(comparison)]
     if comparison.rows:
-        told += [body, *filter(None, [_notes(comparison)]), _scale(comparison)]
-    return "\n\n".join([*told, *comparison.notes])
+        told += [md.table(HEAD, _cells(comparison)), *filter(None, [_notes(comparison)]), _scale(comparison)]
+    return md.blocks(*told, *comparison.notes)
 
 
 def _which(comparison: Comparison) -> str:

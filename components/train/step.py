@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from components.lib.csv_file import write_csv
 from components.lib.dataset import Dataset, file_digest
 from components.lib.development import write_development
 from components.lib.kinds.base import Explained
@@ -150,7 +151,7 @@ def assemble(
     full = make(trained, development, partial / "model.onnx")
     served = shrink(full, student, development, partial)
     model, nets = served.model, [*trained, *([student] if student else [])]
-    _curves(nets).to_csv(partial / "curves.csv", index=False, lineterminator="\n")
+    write_csv(_curves(nets), partial / "curves.csv")
     if development.folds:
         folded = full if served.is_student else model
         out_of_fold(folded.judged, folded.targets, spec).to_parquet(partial / OUT_OF_FOLD, index=False)
