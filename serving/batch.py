@@ -58,6 +58,9 @@ def main(
         str | None, typer.Option("--format", help="How the table is written, as source.format says it; else found.")
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Add where the model looked: PNG in base64.")] = False,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Read what links in DATA lead to, outside of it.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier output of other work.")] = False,
 ) -> None:
     """Predict the rows of DATA with MODEL and write them to OUT."""
@@ -67,13 +70,14 @@ def main(
         batch(
             network, name, data, out, column=column, keep=keep or (), explain=explain, overwrite=overwrite,
             thresholds=_thresholds(threshold or (), network.info), form=_form(form),
+            follow_links=follow_links,
         )  # fmt: skip
 
 
 def batch(
     network: Model, name: str | None, data: Path, out: Path, *, column: str | None = None, keep: Sequence[str] = (),
     thresholds: Mapping[str, float] | None = None, explain: bool = False, overwrite: bool = False,
-    form: TableForm | None = None,
+    form: TableForm | None = None, follow_links: bool = False,
 ) -> Totals:  # fmt: skip
     """Predict every row and write the answers, in the order of the data.
 
@@ -88,6 +92,7 @@ def batch(
         explain: add where the model looked.
         overwrite: replace an earlier output of other work.
         form: how a table is written; None: it is recognised.
+        follow_links: read what links in a folder, or beside a table, lead to outside of it.
 
     Returns:
         how many rows there are, and how many couldn't be used.
@@ -96,7 +101,7 @@ def batch(
         DataError: the data can't be read as a whole, no row could be used, or `out` is something else.
         MedpipeError: the disk is full; finished parts are kept.
     """
-    rows = opened(data, network.info, column=column, keep=keep, form=form)
+    rows = opened(data, network.info, column=column, keep=keep, form=form, follow_links=follow_links)
     work = {
         "model": [network.digest, name], "data": str(data.resolve()), "column": column, "keep": list(keep),
         "thresholds": dict(thresholds or {}), "explain": explain, **({"format": form.settings()} if form else {}),
@@ -106,7 +111,7 @@ def batch(
         folder / "model", name.rpartition("/")[2] if name else UNREGISTERED, folder,
         rows.folder.absolute(), rows.columns,
         pa.field(rows.key, pa.string() if rows.key == FILE else pa.int64()), tuple(rows.kept), dict(thresholds or {}),
-        explain=explain,
+        explain=explain, follow_links=follow_links,
     )  # fmt: skip
     _refuse_equal_names(job.schema(network.info))
     done = earlier(out)

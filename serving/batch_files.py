@@ -65,6 +65,8 @@ def _is_picture(path: Path) -> bool:
     if path.name.upper() == "DICOMDIR":
         return False
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return False
         with path.open("rb") as file:
             return file.read(132)[128:] == b"DICM"
     except OSError:
@@ -87,7 +89,7 @@ def in_order(root: Path) -> Iterator[str]:
     """Relative paths of all files below a folder that aren't hidden, sorted, without holding more than a folder's.
 
     Every folder is read once: a link to one inside is left out, since that has a name of its own; a link to one outside
-    is followed.
+    is followed, where `batch` allows it.
 
     Raises:
         DataError: a folder can't be listed, or a name is no UTF-8, which no table can hold.

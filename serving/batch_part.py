@@ -28,6 +28,7 @@ from components.lib.kinds.base import Cleaned
 from components.lib.model_dir import Model, ModelInfo
 from components.lib.output import write_bytes
 from components.lib.parallel import each_sample
+from components.lib.readers._foreign import is_inside
 from components.lib.readers.folder import leads_outside
 from serving.batch_data import FILE
 from serving.batch_files import files_of
@@ -63,6 +64,8 @@ class Job:
     """Columns of the table that the output has, too."""
     thresholds: Mapping[str, float]
     explain: bool
+    follow_links: bool = False
+    """Whether files that a table names may lie outside of its folder, by way of links."""
     threads: int = 1
     """For reading and cleaning the samples of one part."""
 
@@ -182,7 +185,7 @@ def _sample(job: Job, name: str, kind: InputKind, row: Mapping[str, Any]) -> Cle
     }
     cell = cells.get(name)
     if files and isinstance(cell, str) and (path := named_file(cell, job.folder, files)):
-        if leads_outside(cell):
+        if leads_outside(cell) or not (job.follow_links or is_inside(job.folder, cell)):
             raise Unusable("the path leads out of the table's folder; expected one relative to it, inside it")
         cell = files.read(path)
     elif not isinstance(cell, bytes):

@@ -17,6 +17,7 @@ from components.lib.dataset import file_digest
 from components.lib.errors import DataError, nearest
 from components.lib.model_dir import ModelInfo
 from components.lib.progress import progress
+from components.lib.readers._foreign import require_own
 from components.lib.tables import (
     FORMATS,
     Recognised,
@@ -41,7 +42,8 @@ LONGEST_PATH = 4096
 
 
 def opened(
-    path: Path, info: ModelInfo, *, column: str | None, keep: Sequence[str], form: TableForm | None = None
+    path: Path, info: ModelInfo, *, column: str | None, keep: Sequence[str], form: TableForm | None = None,
+    follow_links: bool = False,
 ) -> Data:  # fmt: skip
     """What a path names, ready to be read for a model.
 
@@ -51,10 +53,12 @@ def opened(
         column: of the table, the one that holds the input, where it isn't called like it.
         keep: columns of the table that the output shall have, too.
         form: how the table is written; None: it is recognised.
+        follow_links: read what links in a folder lead to, outside of it.
 
     Raises:
-        DataError: there is nothing, the model takes no files, or the table lacks a column.
+        DataError: there is nothing, links lead out of it, the model takes no files, or the table lacks a column.
     """
+    require_own(path, follow_links=follow_links)
     if path.is_dir():
         return FolderData(path, _one_of_files(path, info))
     if not path.is_file() or not is_table_name(path.name):

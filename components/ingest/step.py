@@ -21,7 +21,7 @@ from components.lib.progress import progress
 from components.lib.pseudonyms import PUBLIC_KEY, fingerprint, load_key, pseudonym, require_fingerprint
 from components.lib.reader_columns import labelled
 from components.lib.readers import Load, Source
-from components.lib.readers._foreign import require_own, special_words
+from components.lib.readers._foreign import require_hidden_own, require_own, special_words
 from components.lib.readers._tables import counting_empty, empty_lines
 from components.lib.readers.base import content
 from components.lib.spec import TaskSpec
@@ -50,11 +50,13 @@ def ingest(raw: Place, dataset: Path, private: Path, spec: TaskSpec) -> None:
         GateError: the table fails its suite; the page `<dataset>.failed.html` shows why.
     """
     source = spec.source
-    found = require_own(raw, follow_links=source.follow_links, files=(source.beside, getattr(source, "file", None)))
+    found = require_own(raw, follow_links=source.follow_links, files=source.tables)
     if found.special:
         print(f"not regular files, and never read: {special_words(found.special)}")
     with counting_empty() as empty:
         table, refused = _refused(spec.source.samples(raw, spec.inputs, spec.targets), spec.source)
+    if not source.follow_links:
+        require_hidden_own(raw, table["file"].dropna())
     if table.empty and len(refused):
         raise DataError(
             str(raw), expected="samples that can be used", found=f"none: {'; '.join(_counted(refused))}",

@@ -6,6 +6,7 @@ Format: WFDB Applications Guide, header(5) and signal(5); a line has at most 255
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -48,8 +49,9 @@ def check_text(file: Path) -> None:
 
     Raises:
         FileNotFoundError: there is none.
-        Unusable: it has more bytes or lines than a header has, or a longer line.
+        Unusable: it has more bytes or lines than a header has, or a longer line; or it is no regular file.
     """
+    require_regular(file)
     with file.open("rb") as opened:
         text = opened.read(MOST_HEADER + 1)
     lines = text.decode("ascii", "ignore").splitlines()  # as wfdb reads it
@@ -57,6 +59,19 @@ def check_text(file: Path) -> None:
         raise Unusable(f"unreadable: the record's header has more than {MOST_LINES} lines or {MOST_HEADER >> 20} MB")
     if any(len(line) > MOST_LINE and not line.lstrip().startswith("#") for line in lines):
         raise Unusable(f"unreadable: a line of the record's header has more than {MOST_LINE} characters")
+
+
+def require_regular(file: Path) -> int:
+    """Bytes of a file; refused where it is a pipe, a socket or a device, from which wfdb would read for ever.
+
+    Raises:
+        FileNotFoundError: there is none.
+        Unusable: it is no regular file.
+    """
+    told = file.stat()
+    if not stat.S_ISREG(told.st_mode):
+        raise Unusable("unreadable: not a regular file")
+    return told.st_size
 
 
 def check_record(path: Path, most: int = MOST_VALUES) -> None:
@@ -107,7 +122,9 @@ def _check_signals(path: Path, header: Any, most: int) -> None:
 def _check_file(file: Path, header: Any, own: Sequence[int], values: int, most: int) -> None:
     """Refuse a signal file that holds less than the header states, or states itself more than fits."""
     form, skipped = str(header.fmt[own[0]]), int((header.byte_offset or [0] * (own[0] + 1))[own[0]] or 0)
-    held = file.stat().st_size
+    if file.name.startswith("."):  # which no search of the folder for links and pipes looks at
+        raise Unusable("unreadable: the record's header names a hidden file")
+    held = require_regular(file)
     if form not in BYTES:
         return  # FLAC: the values that are stated were counted, and its reader makes room for no more
     if header.sig_len and values * BYTES[form] > max(0, held - skipped) + PADDING:

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from components.lib.errors import Unusable
 from components.lib.kinds import _signal_summary
-from components.lib.kinds._record_headers import check_record, check_text, record_header
+from components.lib.kinds._record_headers import check_record, check_text, record_header, require_regular
 from components.lib.kinds._signal_requests import HIGHEST_RATE, check_length, check_rate, requested
 from components.lib.kinds._traces import strips
 from components.lib.kinds._waveforms import Waveform, read_record
@@ -23,7 +23,16 @@ from components.lib.settings import Settings
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Signal", "SignalPolicy", "Waveform", "check_record", "check_text", "read_record", "record_header"]
+__all__ = [
+    "Signal",
+    "SignalPolicy",
+    "Waveform",
+    "check_record",
+    "check_text",
+    "read_record",
+    "record_header",
+    "require_regular",
+]
 
 MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e3}
 """What one of a unit is in mV; both signs that look like µ are in use."""

@@ -14,6 +14,7 @@ import dataclasses
 import datetime
 import math
 import re
+import stat
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -100,6 +101,8 @@ def read_header(folder: Place, file: str) -> Header | None:
     """
     import pydicom
 
+    if not stat.S_ISREG((folder / file).stat().st_mode):  # a pipe would be waited for; whoever reads it says what it is
+        return None
     with (folder / file).open("rb") as opened:
         head = opened.read(HEAD)
         if not is_dicom(head):

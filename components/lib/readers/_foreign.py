@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def require_regular(path: Path) -> None:
         )  # fmt: skip
 
 
-def require_own(raw: Place, *, follow_links: bool, files: tuple[str | None, ...] = ()) -> Foreign:
+def require_own(raw: Place, *, follow_links: bool, files: tuple[str, ...] = ()) -> Foreign:
     """Refuse raw data that lead elsewhere.
 
     Args:
@@ -93,15 +94,45 @@ def require_own(raw: Place, *, follow_links: bool, files: tuple[str | None, ...]
     """
     if isinstance(raw, Remote):
         return Foreign()
-    for path in (raw, *(raw / name for name in files if name)):
+    for path in (raw, *(raw / name for name in files)):
         require_regular(path)
     found = foreign(raw) if raw.is_dir() else Foreign()
     if found.links_out and not follow_links:
-        raise DataError(
-            str(raw),
-            expected="files of this folder alone",
-            found=f"{found.links_out} links to files or folders outside of it: what they lead to can change unnoticed",
-            todo="copy the files into the folder; or allow the links: source.follow_links: true in the task file, "
-            "python -m pipelines.new DATA --follow-links",
-        )
+        raise _links_out(raw, found.links_out)
     return found
+
+
+def require_hidden_own(raw: Place, names: Iterable[str]) -> None:
+    """Refuse hidden files that an index names and that lie elsewhere: `require_own` doesn't look at what is hidden.
+
+    Args:
+        raw: the raw data.
+        names: of the samples' files, relative to the folder.
+
+    Raises:
+        DataError: links lead out of the folder.
+    """
+    if isinstance(raw, Remote) or not raw.is_dir():
+        return
+    hidden = [name for name in {*names} if any(map(is_hidden, name.split("/")))]
+    if outside := sum(not is_inside(raw, name) for name in hidden):
+        raise _links_out(raw, outside)
+
+
+def is_inside(folder: Path, name: str) -> bool:
+    """Whether a file lies in a folder, wherever links lead; one that isn't there does."""
+    root = os.path.realpath(folder)
+    try:
+        return os.path.commonpath([root, os.path.realpath(f"{root}/{name}")]) == root
+    except ValueError:  # a zero byte in the name: whoever reads it says so
+        return True
+
+
+def _links_out(raw: Path, count: int) -> DataError:
+    return DataError(
+        str(raw),
+        expected="files of this folder alone",
+        found=f"{count} links to files or folders outside of it: what they lead to can change unnoticed",
+        todo="copy the files into the folder; or allow the links: source.follow_links: true in the task file, "
+        "--follow-links for pipelines.new and serving.batch",
+    )

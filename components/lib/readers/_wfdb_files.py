@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.lib.errors import DataError
-from components.lib.kinds.signal import check_record, check_text, record_header
+from components.lib.kinds.signal import check_record, check_text, record_header, require_regular
 from components.lib.places import Place, Remote, copy_to
 
 
@@ -136,6 +136,7 @@ def annotations_of(
     try:
         if (header := path.with_name(f"{path.name}.hea")).exists():  # wfdb reads it, too
             check_text(header)
+        require_regular(path.with_name(f"{path.name}.{annotator}"))
         # Codes, not symbols: turning them into symbols is a step of wfdb's own that pandas 4 will break.
         told: Any = wfdb.rdann(str(path), annotator, return_label_elements=["label_store"])
         symbols = {label.label_store: label.symbol for label in wfdb.io.annotation.ann_labels}

@@ -104,6 +104,12 @@ class Source(Settings, ABC):
         index: str | None = getattr(self, "index", None)
         return index
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Files below `path` that are read as a whole."""
+        named = (self.beside, getattr(self, "file", None), getattr(self, "patients", None))
+        return (*filter(None, named), *(getattr(self, "files", None) or {}).values())
+
     @abstractmethod
     def samples(self, raw: Place, inputs: Inputs, targets: Targets) -> pd.DataFrame:
         """One row a sample.

@@ -28,7 +28,7 @@ from components.lib.errors import DataError, Unusable, nearest
 from components.lib.kinds import TargetKind
 from components.lib.kinds._labels import normal_form
 from components.lib.kinds.signal import Signal, Waveform, read_record
-from components.lib.places import Place, Remote
+from components.lib.places import Place
 from components.lib.progress import progress
 from components.lib.readers._patient_from import FileSource
 from components.lib.readers._tables import index_of, read_table, with_attributes
@@ -338,9 +338,7 @@ def _commented(raw: Place, file: str, name: str) -> str | None:
 
 
 def _headers(raw: Place) -> list[str]:
-    if isinstance(raw, Remote):
-        return sorted(name.removesuffix(".hea") for name in names_below(raw) if name.endswith(".hea"))
-    return sorted(p.relative_to(raw).with_suffix("").as_posix() for p in raw.rglob("[!.]*.hea"))
+    return sorted(name.removesuffix(".hea") for name in names_below(raw) if name.endswith(".hea"))
 
 
 def _check_paths(path: Place, files: pd.Series) -> None:
