@@ -1,4 +1,4 @@
-"""The one writer of CSV: no cell is a formula to a spreadsheet, none hides what it holds; numbers stay numbers.
+"""The one writer of CSV: no cell is a formula to a spreadsheet or a tag on a page of DVC's; numbers stay numbers.
 
 A text that a spreadsheet would take for a formula gets an apostrophe before it, as OWASP advises ("CSV injection").
 """
@@ -20,6 +20,9 @@ _FORMULA = re.compile(r"'*\s*[=+\-@|\uff1d\uff0b\uff0d\uff20]")
 _LATER = re.compile(r'(;[\s"]*)(?=[=+\-@|\uff1d\uff0b\uff0d\uff20])')
 """A formula behind what splits cells where a comma is the decimal sign."""
 
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+"""How a tag begins. DVC writes the cells of a plot into a script of its page, which `</script>` would end."""
+
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a table; equal tables give equal bytes.
@@ -40,4 +43,5 @@ def cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     seen = _LATER.sub(r"\1'", visible(value, keep=""))
+    seen = _TAG.sub(r"\\x3c", seen)
     return f"'{seen}" if _FORMULA.match(seen) and not _NUMBER.fullmatch(seen) else seen

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,7 @@ def test_no_text_is_a_formula(tmp_path_factory: pytest.TempPathFactory, names: l
     written = file.read_bytes().decode("utf-8")
     assert formulas(written) == []
     assert odd_signs(written) == set()
+    assert not re.search("<[a-z/!?]", written, re.IGNORECASE)
     assert written.count("\n") == len(frame) + 1
 
 
@@ -50,6 +53,20 @@ def test_two_texts_stay_two(one: str, other: str) -> None:
 def test_every_column_of_text_is_written_so(tmp_path: Path, kind: str) -> None:
     write_csv(pd.DataFrame({"a": pd.Series(["=1+1", "x"], dtype=kind)}), tmp_path / "table.csv")
     assert (tmp_path / "table.csv").read_text() == "a\n'=1+1\nx\n"
+
+
+def test_a_page_of_dvc_shows_classes_as_text(tmp_path: Path) -> None:
+    """It takes DVC's own command some seconds: what it makes of a cell is its own affair."""
+    name = "</script><script>alert(1)</script>"
+    write_csv(pd.DataFrame({"actual": [name, "<5 mm"], "predicted": ["<5 mm", "<5 mm"]}), tmp_path / "calls.csv")
+    plots = "plots:\n- calls.csv: {x: actual, y: predicted, template: confusion}\n"
+    (tmp_path / "dvc.yaml").write_text(plots, encoding="utf-8")
+    for words in (["init", "--no-scm", "-q"], ["plots", "show"]):
+        subprocess.run([sys.executable, "-m", "dvc", *words], cwd=tmp_path, check=True, capture_output=True)
+    page = (tmp_path / "dvc_plots/index.html").read_text(encoding="utf-8")
+    assert "alert(1)" in page
+    assert "<script>alert" not in page
+    assert "<5 mm" in page
 
 
 def test_nothing_else_writes_tables_for_spreadsheets() -> None:
