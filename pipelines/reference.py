@@ -26,6 +26,7 @@ One YAML file describes one clinical task. `python -m pipelines.new DATA` writes
 - A key that isn't listed here is an error, never ignored.
 - Values are strict: `"8"` is no integer. YAML takes `1e-3` for text (write `1.0e-3`) and `yes`, `no`, `on`, `off` for
   true and false (quote them when they are names).
+- A file has at most 4 MB, 100,000 values (those counted that aliases repeat) and 64 levels inside each other.
 - *required*: there is no default. `NAME` stands for a name of yours: small letters, digits, `_`.
 """
 # Keys whose values are the names of files, so that one more file is one more value.
