@@ -37,7 +37,7 @@ def card(evaluated: Evaluated, facts: CardFacts) -> str:
     info, about = evaluated.network.info, evaluated.spec.evaluate.card
     synthetic = evaluated.data.info.synthetic or info.synthetic
     name = registered_name(info.task, synthetic=info.synthetic)
-    sections = [
+    sections: list[tuple[str, list[str]]] = [
         ("Intended use", [_stated(about.intended_use, "intended_use")]),
         ("Users", [_stated(about.users, "users")]),
         ("Not for", [NOT_FOR, *([md.paragraphs(about.not_for)] if about.not_for else [])]),
@@ -55,7 +55,7 @@ def card(evaluated: Evaluated, facts: CardFacts) -> str:
         _checklists(evaluated, facts),
     ]
     where = f", judged on data of another source: {evaluated.spec.task}" if facts.name else ""
-    told = [
+    told: list[str] = [
         md.heading(1, f"Model card: {facts.name or name}{where}"),
         f"{info.architecture}, model {evaluated.network.digest[:SHORT]}.",
     ]
@@ -181,7 +181,7 @@ def _limits(evaluated: Evaluated, facts: CardFacts) -> list[str]:
         "Measured on samples of the same source as the training data; elsewhere expect worse until it is measured "
         "there (`python -m components.evaluate --model … --data …`)."
     )
-    told = [
+    told: list[str] = [
         "Measured on samples of another source than the training data, as one of many." if facts.name else here,
         "Labels are taken as the truth; where they are wrong, so are the figures.",
         *facts.limits,

@@ -19,7 +19,7 @@ MOST_HEADER, MOST_LINE, MOST_LINES = 1 << 20, 512, 20_000
 MOST_VALUES = 1 << 28
 """Of a record: 2 GB as numbers of 64 bits. A day of three leads at 1,000 Hz."""
 CHANGED = "unreadable: the record's signal files are cut off, or not as its header says"
-BYTES = {
+BYTES: dict[str, int | Fraction] = {
     "8": 1, "16": 2, "24": 3, "32": 4, "61": 2, "80": 1, "160": 2, "212": Fraction(3, 2), "310": Fraction(4, 3),
     "311": Fraction(4, 3),
 }  # fmt: skip
