@@ -100,7 +100,7 @@ def _counts(result: Result, joined: Patients) -> list[Markup]:
         return []
     label = kind.labels(joined.truth)
     open_ = np.zeros(len(label), bool)
-    answers = counts.Answers(kind, kind.called(joined.output, joined.decision), label, open_, Design.of(label, None))
+    answers = counts.Answers(kind, kind.called(joined.output, joined.decision), label, Design.of(label, None), open_)
     return counts.tables(answers, "Patients, counted at their own threshold: true and false positives and negatives.")
 
 

@@ -16,10 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from numpy.typing import NDArray
 
-from components.evaluate.results import Result
-from components.lib.bootstrap import Design
+from components.evaluate.results import Called, Result
 from components.lib.class_metrics import Share
 from components.lib.conformal import abstained, fitted_least, members
 from components.lib.decisions import percent, proportions
@@ -38,27 +36,21 @@ AS_CALLED, WITHOUT, AGAINST = (
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a model called the n test samples whose truth is known, of a target with K classes."""
+class Answers(Called):
+    """What a model called, and where it called nothing."""
 
-    kind: Classes
-    called: NDArray[np.intp]
-    label: NDArray[np.intp]
     open: Bools
     """On which it abstains (n,)."""
-    design: Design
 
     @classmethod
     def of(cls, result: Result, kind: Classes) -> Answers:
         """The answers to one target."""
-        known = result.known
-        label = kind.labels(result.encoded[known])
-        called = pd.Index(kind.class_names).get_indexer(pd.Index(result.answer["label"][known])).astype(np.intp)
+        called, label, design = cls.known(result, kind)
         least = fitted_least(result.fitted.decision, len(kind.class_names))
         open_ = np.zeros(len(label), bool)
         if least is not None:
-            open_ = abstained(members(kind.columns(result.output[known]), least), called)
-        return cls(kind, called, label, open_, Design.of(label, result.patients_of(known)))
+            open_ = abstained(members(kind.columns(result.output[result.known]), least), called)
+        return cls(kind, called, label, design, open_)
 
     def crossed(self, k: int, among: Bools | None = None) -> tuple[int, int, int, int]:
         """TP, FP, FN and TN of class k against the rest, among some of the samples (n,)."""

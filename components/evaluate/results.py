@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from components.lib.bootstrap import Design
 from components.lib.errors import DataError, ModelError
 from components.lib.gate_names import BY_PATIENT, WITHOUT, WORST
 from components.lib.kinds import Array, Chart, TargetKind
+from components.lib.kinds._classes import Classes
 from components.lib.model_dir import Model, TargetFigures
 from components.lib.numbers import number
 from components.lib.patient_answers import numbered
@@ -51,6 +53,25 @@ class Result:
     def patients_of(self, rows: NDArray[Any]) -> NDArray[np.intp] | None:
         """The patients of some samples, chosen by position or mask; None: nobody has several."""
         return None if self.patients is None else self.patients[rows]
+
+
+@dataclass(frozen=True)
+class Called:
+    """Which of K classes the model called the n test samples whose truth is known, and which they are labelled."""
+
+    kind: Classes
+    called: NDArray[np.intp]
+    label: NDArray[np.intp]
+    design: Design
+    """Whose the samples are."""
+
+    @classmethod
+    def known(cls, result: Result, kind: Classes) -> tuple[NDArray[np.intp], NDArray[np.intp], Design]:
+        """The last three, of a target."""
+        rows = result.known
+        label = kind.labels(result.encoded[rows])
+        called = pd.Index(kind.class_names).get_indexer(pd.Index(result.answer["label"][rows])).astype(np.intp)
+        return called, label, Design.of(label, result.patients_of(rows))
 
 
 def measure(model: Model, samples: pd.DataFrame, arrays: Mapping[str, Array]) -> tuple[Result, ...]:

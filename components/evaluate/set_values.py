@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from numpy.typing import NDArray
 
-from components.evaluate.results import Result
-from components.lib.bootstrap import Design
+from components.evaluate.results import Called, Result
 from components.lib.class_metrics import Share
 from components.lib.conformal import abstained, fitted_least, members
 from components.lib.decisions import percent, proportions
@@ -21,18 +19,13 @@ from components.lib.statistics import Bools, Estimate, Floats
 
 
 @dataclass(frozen=True)
-class Sets:
-    """The prediction sets of one target on the n test samples whose truth is known."""
+class Sets(Called):
+    """The prediction sets of one target."""
 
-    kind: Classes
     inside: Bools
     """Which classes are in each set (n, K)."""
-    called: NDArray[np.intp]
-    label: NDArray[np.intp]
     least: Floats
     """From which probability each class is in a set (K,)."""
-    design: Design
-    """Whose the samples are."""
 
     @property
     def holds(self) -> Bools:
@@ -86,10 +79,8 @@ class Sets:
 
 def sets_of(result: Result, kind: Classes, least: Floats) -> Sets:
     """The sets of a target by the figures of `fit_sets` (K,)."""
-    known = result.known
-    called = pd.Index(kind.class_names).get_indexer(pd.Index(result.answer["label"][known]))
-    inside, label = members(kind.columns(result.output[known]), least), kind.labels(result.encoded[known])
-    return Sets(kind, inside, called.astype(np.intp), label, least, Design.of(label, result.patients_of(known)))
+    inside = members(kind.columns(result.output[result.known]), least)
+    return Sets(kind, *Sets.known(result, kind), inside, least)
 
 
 def in_words(result: Result, kind: Classes) -> list[str]:

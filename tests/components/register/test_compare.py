@@ -56,6 +56,11 @@ def old(rivals: Rivals, tmp_path_factory: pytest.TempPathFactory) -> Model:
     return rivals.model("old", tmp_path_factory.mktemp("old") / "champion", development=None)
 
 
+def first_always(first: str, *others: str) -> list[Any]:
+    """Cases of which the first is tried every time, the others in acceptance."""
+    return [first, *(pytest.param(each, marks=pytest.mark.accept) for each in others)]
+
+
 def verdicts(comparison: Comparison) -> dict[str, str]:
     return {row.name: row.verdict for row in comparison.rows}
 
@@ -173,11 +178,7 @@ def test_too_few_remain(rivals: Rivals, measured: Measured, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     "case",
-    [
-        "no record",
-        pytest.param("another key", marks=pytest.mark.accept),
-        pytest.param("no patient then", marks=pytest.mark.accept),
-    ],
+    first_always("no record", "another key", "no patient then"),
 )
 def test_what_isnt_known_of_a_champion_promotes_nothing(
     rivals: Rivals, measured: Measured, tmp_path: Path, case: str
@@ -198,12 +199,7 @@ def test_what_isnt_known_of_a_champion_promotes_nothing(
 
 @pytest.mark.parametrize(
     "case",
-    [
-        "classes",
-        pytest.param("targets", marks=pytest.mark.accept),
-        pytest.param("inputs", marks=pytest.mark.accept),
-        pytest.param("file", marks=pytest.mark.accept),
-    ],
+    first_always("classes", "targets", "inputs", "file"),
 )
 def test_what_can_not_be_compared_is_refused_by_name(
     rivals: Rivals, measured: Measured, tmp_path: Path, case: str
