@@ -31,7 +31,7 @@ from urllib.parse import quote, urlsplit
 from components.lib.errors import MedpipeError
 from components.lib.plain_path import store_uri as sqlite_uri
 from components.lib.pseudonyms import KEY_VARIABLE, fingerprint, key_file, load_key
-from pipelines.old_versions import old_versions
+from pipelines.old_versions import old_versions, without_manifest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 # The environment takes 2.5 GB, a demo's data and runs less than one.
@@ -255,13 +255,16 @@ def _mlflow() -> Iterator[Line]:
                     "select m.name, count(v.version) from registered_models m"
                     " left join model_versions v on v.name = m.name group by m.name order by m.name").fetchall()
             ]  # fmt: skip
-            old = [*old_versions(store)]
+            old, bare = [*old_versions(store)], without_manifest(store)
     except sqlite3.Error as error:
         yield Line("store", f"{shown}: {error}", f"mlflow db upgrade {uri}")
         return
     yield Line("store", f"{shown}, {size_text(file.stat().st_size)}, {runs} runs")
     yield Line("artifacts", f"{file.parent / 'mlruns'}, {size_text(disk_size(file.parent / 'mlruns'))}")
     yield from _registry(models)
+    for name, versions in bare.items():
+        found = f"no manifest in {', '.join(versions)}: whether their files were changed can't be told"
+        yield Line(f"{name}, older versions", found, f"python -m pipelines.sign version {name}/{versions[-1]}")
     for each in old:
         led = f", {' and '.join(each.aliases)}" if each.aliases else ""
         yield Line(f"{each.name} version {each.version}{led}", each.why, each.mend, wrong=True)

@@ -91,6 +91,19 @@ def old_versions(store: sqlite3.Connection) -> Iterator[OldVersion]:
             yield OldVersion(name, str(version), tuple(alias for (alias,) in aliases), why)
 
 
+def without_manifest(store: sqlite3.Connection) -> dict[str, list[str]]:
+    """Per registered model, its versions from before there were manifests: whether they were changed can't be told."""
+    rows = store.execute(
+        "select v.name, v.version from model_versions v left join model_version_tags t on t.name = v.name"
+        " and t.version = v.version and t.key = 'manifest' where t.key is null"
+        " and coalesce(v.current_stage, '') != 'Deleted_Internal' order by v.name, v.version"
+    )
+    found: dict[str, list[str]] = {}
+    for name, version in rows:
+        found.setdefault(name, []).append(str(version))
+    return found
+
+
 def _json(address: str | None, file: str) -> dict[str, Any] | None:
     """A JSON file below an artifact address; None where that is another machine's, or the file isn't there."""
     parts = urlsplit(address or "")

@@ -30,6 +30,7 @@ from components.lib.errors import MedpipeError
 from components.lib.model_dir import model_digest
 from components.lib.plain_path import plain_path, store_uri
 from components.lib.provenance import TASK_FILE, machine
+from components.lib.registry import fetch
 from components.lib.tracking import CHECKOUT, client, lock_digest
 from pipelines.workspace import dvc
 
@@ -58,6 +59,8 @@ def main(
 ) -> None:
     """Train NAME/VERSION again from what it was made from, and say whether it becomes the same model."""
     made = made_from(client(), model)
+    with tempfile.TemporaryDirectory() as registered:
+        fetch(f"models:/{model}", Path(registered))  # what is in the store must be what was registered
     print(f"{made.model}: commit {made.commit[:12]}, model digest {made.digest[:12]}")
     with _folder(keep) as folder, code_of(made, folder / "code") as code:
         get_data(made, workspace, folder)

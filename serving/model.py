@@ -19,6 +19,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from components.lib.answers import answer_columns, answers, threshold_parameters, threshold_problem
 from components.lib.errors import Unusable
 from components.lib.kinds import Array
+from components.lib.manifest import require_manifest
 from components.lib.model_dir import Model, ModelInfo
 from components.lib.yaml_text import read_yaml_file
 
@@ -45,8 +46,14 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     """A medpipe model behind `/invocations`: the columns of its inputs in, one row of figures per sample out."""
 
     def load_context(self, context: Any) -> None:
-        """Open the graph; one thread a request, since the server runs requests side by side."""
+        """Open the graph; one thread a request, since the server runs requests side by side.
+
+        Raises:
+            ModelError: the version's files aren't those that were registered. Code that was changed may not say so:
+                what starts a version checks it before (`lib.manifest`).
+        """
         folder = Path(context.artifacts["model"])
+        require_manifest(folder.parents[1], str(folder.parents[1]), loaded=True)
         self._model = Model(folder, threads=1)
         self._version = _version(folder.parents[1])
         kinds = self._model.info.inputs

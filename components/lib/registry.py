@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 
 from components.lib.answers import ERROR, MODEL_VERSION, answer_columns, parameters
 from components.lib.errors import ModelError, nearest
+from components.lib.manifest import MANIFEST, TAG, require_manifest, warn_without, write_manifest
 from components.lib.model_dir import FULL, OUT_OF_FOLD, Model, model_digest
 from components.lib.tracking import CHECKOUT, Run, client, tracking_uri
 
@@ -64,6 +65,10 @@ class Registry:
                     artifacts={"model": str(served), "card": str(described)}, signature=signature(model),
                     pip_requirements=[*wanted, f"-c {_constraints(wanted, Path(folder))}"],
                 )  # fmt: skip
+            made = Path(folder) / "made"
+            made.mkdir()
+            _download(logged.model_uri, made)
+            tags = tags | {TAG: self._put_manifest(logged.model_id, made)}
         try:
             self._store.create_registered_model(self.name)
         except MlflowException as error:
@@ -73,6 +78,18 @@ class Registry:
             self.name, logged.model_uri, self._run.id, tags=tags, model_id=logged.model_id
         )
         return str(version.version)
+
+    def sign(self, version: str, folder: Path) -> None:
+        """Give a version a manifest of the files that were fetched into a folder, signed where there is a key."""
+        stored = self._store.get_model_version(self.name, version)
+        model = stored.model_id or stored.source.removeprefix("models:/")
+        self.tag(version, TAG, self._put_manifest(model, folder))
+
+    def _put_manifest(self, model: str, folder: Path) -> str:
+        """Put the manifest of a folder beside the files of a logged model; returns its SHA-256."""
+        digest = write_manifest(folder, self.name)
+        self._store.log_model_artifact(model, str(folder / MANIFEST))
+        return digest
 
     def describe(self, version: str, card: str) -> None:
         """Make the card the version's description, as much of it as the store holds; the whole is in the version."""
@@ -114,18 +131,20 @@ def registered_name(task: str, *, synthetic: bool) -> str:
 ADDRESS = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]+))")
 
 
-def fetch(address: str, folder: Path) -> tuple[Path, str]:
+def fetch(address: str, folder: Path, *, signed: bool = True) -> tuple[Path, str]:
     """Download a registered version.
 
     Args:
         address: models:/NAME@ALIAS or models:/NAME/VERSION.
         folder: an empty folder to download into.
+        signed: refuse one that the hospital's key hasn't signed, where there is one.
 
     Returns:
         its model directory below the folder, and NAME/VERSION.
 
     Raises:
-        ModelError: the address is none, there is no such version, or what came isn't what was registered.
+        ModelError: the address is none, there is no such version, or what came isn't what was registered: a file was
+            changed, is missing or was added, or the manifest isn't the one of the registry or of the hospital's key.
     """
     told = ADDRESS.fullmatch(address)
     if told is None:
@@ -142,19 +161,26 @@ def fetch(address: str, folder: Path) -> tuple[Path, str]:
         )
     except MlflowException:
         raise ModelError(address, **_not_there(store, name, alias)) from None
-    mlflow.set_tracking_uri(tracking_uri())
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}/{version.version}", dst_path=str(folder))
+    where = f"models:/{name}/{version.version}"
+    _download(where, folder)
+    if not require_manifest(folder, where, registered=version.tags.get(TAG), name=name, signed=signed):
+        warn_without(where)
     model = folder / "artifacts" / "model"
     registered = version.tags.get("model_digest")
     if not (model / "model.json").is_file() or model_digest(model) != registered:
         raise ModelError(
-            f"models:/{name}/{version.version}",
+            where,
             expected=f"the model that was registered, digest {str(registered)[:12]}",
             found="another one, or none",
             todo="register it again: dvc repro register",
         )
     return model, f"{name}/{version.version}"
+
+
+def _download(address: str, folder: Path) -> None:
+    mlflow.set_tracking_uri(tracking_uri())
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=str(folder))
 
 
 def _not_there(store: mlflow.MlflowClient, name: str, alias: str | None) -> dict[str, str]:

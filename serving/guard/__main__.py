@@ -14,6 +14,7 @@ import typer
 import uvicorn
 
 from components.lib.cli import run
+from components.lib.manifest import require_manifest, warn_without
 from serving.guard.app import Guard
 from serving.guard.limits import VARIABLE, limits
 from serving.guard.pool import Pool
@@ -30,10 +31,13 @@ def main(
 ) -> None:
     """Serve a version until interrupted."""
     held = limits(limit or ())
+    if not require_manifest(model, str(model)):
+        warn_without(str(model))
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection is an open file
     # Arrow's own allocator reserves a gigabyte with the first request, which would count as what that request takes.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # which would be files that no manifest has
     connections = guarded(held)
     app = Guard(Pool(model.absolute(), workers, held), held, connections.open)
     # uvicorn ends as the signal would have: by default without what is below.

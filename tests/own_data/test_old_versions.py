@@ -87,6 +87,15 @@ def test_doctor_names_them_and_fails(store: MlflowClient, tmp_path: Path) -> Non
     assert "set_registered_model_alias('stays', 'champion', 'NEW')" in after
 
 
+def test_doctor_names_versions_whose_files_cannot_be_checked(store: MlflowClient) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.doctor"], cwd=doctor.CHECKOUT, env=dict(os.environ), capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    told = next(line for line in done.stdout.splitlines() if "stays, older versions" in line)
+    assert "no manifest in 1, 2: whether their files were changed can't be told" in told
+
+
 def test_serve_and_batch_refuse_them_by_name(store: MlflowClient, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"models:/stays/1(.|\n)*takes the category columns") as caught:
         require_right("stays", "1", "champion")
