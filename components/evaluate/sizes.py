@@ -210,14 +210,26 @@ def _developed(
     told = []
     for name, r2 in r2s.items():
         most = needs.supported_parameters(trained, share, r2)
-        few = "are too few for a regression" if not most else f"support a regression with at most {most:,} parameters"
-        few = few.replace(" 1 parameters", " 1 parameter")
+        few = f"support a regression with at most {most:,} parameter{'' if most == 1 else 's'}"
+        if not most:
+            one = needs.development(1, share, r2)
+            few = f"are too few for a regression: one parameter takes {one.samples:,}, {_binding(one)}"
         sentence = f"At {name}, {trained:,} training {_units(evaluated)} {few}"
         if columns:
             needed = needs.development(columns, share, r2).samples
             sentence += f"; one with as many parameters as this model has input columns ({columns:,}) takes {needed:,}"
         told.append(f"{sentence}.")
     return tuple(told)
+
+
+def _binding(needed: needs.Needed) -> str:
+    """What the criterion that asks for most is about."""
+    reasons = {
+        needed.overall: f"so that the overall risk is known to ±{needs.MARGIN:g}",
+        needed.shrinkage: f"so that its coefficients need shrinking to no less than {needs.SHRINKAGE:g} of themselves",
+        needed.optimism: f"so that R² looks at most {needs.OPTIMISM:g} better in development than it is",
+    }
+    return reasons[needed.samples]
 
 
 def _of_number(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from components.lib.bootstrap import Design
+from components.lib.numbers import hundredths
 from components.lib.shares import Share
 from components.lib.statistics import Bools, Estimate, Floats, Z, missing, score_interval
 
@@ -63,7 +64,7 @@ def percent(estimate: Estimate) -> str:
     """A share for a table: `96.2% (91.0 to 98.4)`."""
     if not estimate.known:
         return "–"
-    return f"{estimate.value:.1%} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
+    return f"{hundredths(estimate.value)}% ({hundredths(estimate.low)} to {hundredths(estimate.high)})"
 
 
 def predictive_values(sensitivity: float, specificity: float, prevalence: float) -> tuple[float, float]:

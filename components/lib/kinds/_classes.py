@@ -17,6 +17,7 @@ from components.lib import conformal
 from components.lib.errors import DataError, ModelError, nearest
 from components.lib.kinds._labels import class_of_each, counted_labels
 from components.lib.kinds.base import Array, Examples, TargetKind, Whose
+from components.lib.numbers import hundredths
 from components.lib.settings import wrong
 
 if TYPE_CHECKING:
@@ -331,7 +332,7 @@ def finite(output: NDArray[np.floating]) -> Floats:
 
 def hundred(estimate: Estimate) -> str:
     """A proportion in plain language: `96 (91 to 98)`."""
-    return f"{100 * estimate.value:.0f} ({100 * estimate.low:.0f} to {100 * estimate.high:.0f})"
+    return f"{hundredths(estimate.value, 0)} ({hundredths(estimate.low, 0)} to {hundredths(estimate.high, 0)})"
 
 
 def percentage(share: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,22 @@ def test_of_a_number_r2_and_slope(tmp_path: Path) -> None:
         ("calibration slope", needs.slope_samples_of_number(r2)),
     ]
     assert "input columns" in text(looked)
+
+
+@pytest.mark.parametrize(
+    ("share", "reason"),
+    [
+        (0.5, "one parameter takes 385, so that the overall risk is known to ±0.05"),
+        (
+            0.02,
+            "one parameter takes 3\\d\\d, so that its coefficients need shrinking to no less than 0.9",
+        ),
+    ],
+)
+def test_too_few_for_a_regression_says_what_one_parameter_takes_and_why(
+    tmp_path: Path, share: float, reason: str
+) -> None:
+    ill = np.arange(200) < 200 * share
+    probability = np.clip(np.random.default_rng(0).normal(share, 0.01, 200), 0.005, 0.9)
+    looked = evaluated(tmp_path, outputs=probability, truth=np.where(ill, "pneumonia", "normal").tolist())
+    assert re.search(f"200 training samples are too few for a regression: {reason}", text(looked))
