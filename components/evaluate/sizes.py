@@ -11,6 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from components.evaluate.development_sizes import developed, developed_of_classes, parameters
 from components.evaluate.part import Evaluated, Part
 from components.evaluate.results import Result
 from components.lib import sample_size as needs
@@ -28,8 +29,9 @@ NEURAL = (
     "has inputs, and no formula says how many samples it needs: take the numbers as a lower bound."
 )
 SOURCES = (
-    "Sources: Riley et al. 2020, doi:10.1136/bmj.m441 (development); Riley et al. 2021, doi:10.1002/sim.9025, and "
-    "Archer et al. 2021, doi:10.1002/sim.8766 (validation)."
+    "Sources: Riley et al. 2020, doi:10.1136/bmj.m441, and for several classes Pate et al. 2023, "
+    "doi:10.1177/09622802231151220 (development); Riley et al. 2021, doi:10.1002/sim.9025, and Archer et al. 2021, "
+    "doi:10.1002/sim.8766 (validation)."
 )
 
 
@@ -187,49 +189,14 @@ def _of_classes(
         needs.auc_width(here, area, share),
     )  # fmt: skip
     if not two:
-        return (oe, of_auc), ("Of several classes the rarest is counted; the formulas for development are for two.",)
+        told = ("Of several classes the rarest is counted against the rest; development counts them all.",)
+        return (oe, of_auc), (*told, *developed_of_classes(evaluated, result, output, trained, _units(evaluated)))
     slope: tuple[Aim, ...] = ()
     if np.ptp(spread) > 1e-6:
         slope = (
             Aim("calibration slope", needs.SLOPE_WIDTH, needs.slope_samples(spread), needs.slope_width(here, spread)),
         )
-    return (oe, *slope, of_auc), _developed(evaluated, probability, positive, trained)
-
-
-def _developed(
-    evaluated: Evaluated, probability: NDArray[np.float64], positive: NDArray[np.bool_], trained: int
-) -> tuple[str, ...]:
-    """What the training samples support, at a cautious R² and at the one that test shows."""
-    if not trained:
-        return ()
-    share, columns = float(positive.mean()), _parameters(evaluated)
-    largest = needs.largest_r2(share)
-    r2s = {f"a cautious R² ({needs.CAUTIOUS:.0%} of the largest possible)": needs.CAUTIOUS * largest}
-    if (shown := needs.cox_snell(probability, positive)) > 0:
-        r2s[f"the R² shown on test ({shown / largest:.0%} of the largest possible)"] = min(shown, 0.89)
-    told = []
-    for name, r2 in r2s.items():
-        most = needs.supported_parameters(trained, share, r2)
-        few = f"support a regression with at most {most:,} parameter{'' if most == 1 else 's'}"
-        if not most:
-            one = needs.development(1, share, r2)
-            few = f"are too few for a regression: one parameter takes {one.samples:,}, {_binding(one)}"
-        sentence = f"At {name}, {trained:,} training {_units(evaluated)} {few}"
-        if columns:
-            needed = needs.development(columns, share, r2).samples
-            sentence += f"; one with as many parameters as this model has input columns ({columns:,}) takes {needed:,}"
-        told.append(f"{sentence}.")
-    return tuple(told)
-
-
-def _binding(needed: needs.Needed) -> str:
-    """What the criterion that asks for most is about."""
-    reasons = {
-        needed.overall: f"so that the overall risk is known to ±{needs.MARGIN:g}",
-        needed.shrinkage: f"so that its coefficients need shrinking to no less than {needs.SHRINKAGE:g} of themselves",
-        needed.optimism: f"so that R² looks at most {needs.OPTIMISM:g} better in development than it is",
-    }
-    return reasons[needed.samples]
+    return (oe, *slope, of_auc), developed(evaluated, probability, positive, trained, _units(evaluated))
 
 
 def _of_number(
@@ -243,7 +210,7 @@ def _of_number(
         Aim("calibration slope", needs.SLOPE_WIDTH, needs.slope_samples_of_number(r2),
             needs.slope_width_of_number(here, r2)),
     )  # fmt: skip
-    columns = _parameters(evaluated)
+    columns = parameters(evaluated)
     if not columns or not trained:
         return aims, ()
     needed = needs.development_of_number(columns, r2).samples
@@ -251,13 +218,6 @@ def _of_number(
         f"A regression with as many parameters as this model has input columns ({columns:,}) takes {needed:,} "
         f"{_units(evaluated)} at the R² shown on test; train has {trained:,}.",
     )
-
-
-def _parameters(evaluated: Evaluated) -> int:
-    """Columns of the tables among the inputs; 0 where another input has no columns to count."""
-    info = evaluated.network.info
-    shapes = [kind.network_shape(info.fitted_inputs[name]) for name, kind in info.inputs.items()]
-    return sum(shape[0] for shape in shapes) if all(len(shape) == 1 for shape in shapes) else 0
 
 
 def _trained(evaluated: Evaluated, result: Result, by_patient: bool) -> int:

@@ -1,9 +1,10 @@
 """How many samples a prediction model needs, and what precision those at hand buy.
 
 Development: Riley et al. 2020, "Calculating the sample size required for developing a clinical prediction model",
-doi:10.1136/bmj.m441; Riley et al. 2019, doi:10.1002/sim.7992 (two classes), doi:10.1002/sim.7993 (a number). They are
-formulas for regression models with so many candidate parameters; a neural network needs more, and how much more no
-formula says (van der Ploeg et al. 2014, doi:10.1186/1471-2288-14-137, found ten times as many events and more).
+doi:10.1136/bmj.m441; Riley et al. 2019, doi:10.1002/sim.7992 (two classes), doi:10.1002/sim.7993 (a number); Pate et
+al. 2023, doi:10.1177/09622802231151220 (several classes). They are formulas for regression models with so many
+candidate parameters; a neural network needs more, and how much more no formula says (van der Ploeg et al. 2014,
+doi:10.1186/1471-2288-14-137, found ten times as many events and more).
 
 External validation: Riley et al. 2021, doi:10.1002/sim.9025 (two classes); Archer et al. 2021, doi:10.1002/sim.8766 (a
 number). Every sample counts as an independent one: where patients repeat, count patients.
@@ -12,12 +13,14 @@ number). Every sample counts as an independent one: where patients repeat, count
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
+from scipy.stats import chi2
 
 Floats = NDArray[np.float64]
 Z = 1.96
@@ -40,7 +43,7 @@ class Needed:
     shrinkage: int
     optimism: int
     overall: int
-    """Of two classes: the overall risk; of a number: the residual variance."""
+    """Of classes: the overall risks; of a number: the residual variance."""
 
     @property
     def samples(self) -> int:
@@ -52,6 +55,28 @@ def largest_r2(prevalence: float) -> float:
     """The largest Cox-Snell R² that a model of two classes can have, 0..0.75, at a share of positives in (0, 1)."""
     null = prevalence * math.log(prevalence) + (1 - prevalence) * math.log(1 - prevalence)
     return 1 - math.exp(2 * null)
+
+
+def largest_r2_of_classes(shares: Floats) -> float:
+    """The same of K classes with these shares (K,), each above 0, that sum to 1."""
+    return 1 - math.exp(2 * float((shares * np.log(shares)).sum()))
+
+
+def cox_snell_of_classes(probability: Floats, label: NDArray[np.integer]) -> float:
+    """Cox-Snell R² of stated probabilities (N, K) of classes that all occur; below 0 where they harm."""
+    shares = np.bincount(label, minlength=probability.shape[1]) / len(label)
+    model = float(np.log(np.clip(probability[np.arange(len(label)), label], 1e-9, 1)).mean())
+    return 1 - math.exp(2 * (float((shares * np.log(shares)).sum()) - model))
+
+
+def pairwise_cox_snell(probability: Floats, label: NDArray[np.integer]) -> dict[tuple[int, int], float]:
+    """Of every pair of classes the Cox-Snell R² among the samples of these two, from probabilities (N, K)."""
+    found = {}
+    for pair in combinations(range(probability.shape[1]), 2):
+        rows = np.isin(label, pair)
+        one, other = np.clip(probability[rows][:, pair], 1e-9, 1).T
+        found[pair] = cox_snell(other / (one + other), label[rows] == pair[1])
+    return found
 
 
 def cox_snell(probability: Floats, positive: NDArray[np.bool_]) -> float:
@@ -79,12 +104,36 @@ def development(parameters: int, prevalence: float, r2: float) -> Needed:
     )
 
 
-def supported_parameters(samples: int, prevalence: float, r2: float) -> int:
-    """How many candidate parameters so many samples support, by the criteria of `development`; 0: none."""
-    if samples < development(1, prevalence, r2).overall:
-        return 0
-    of_one = max(_exactly(1, r2, SHRINKAGE), _exactly(1, r2, r2 / (r2 + OPTIMISM * largest_r2(prevalence))))
-    return int(samples / of_one + 1e-9)
+def development_of_classes(parameters: int, shares: Floats, r2s: Mapping[tuple[int, int], float], r2: float) -> Needed:
+    """Samples for a multinomial logistic regression of K classes.
+
+    Shrinkage is asked of each regression between two classes, which only the samples of these two inform.
+
+    Args:
+        parameters: candidates in each of its K - 1 equations.
+        shares: of the classes (K,), each above 0, that sum to 1.
+        r2s: Cox-Snell R² expected between each pair of classes k < j, above 0.
+        r2: that of the whole model, above 0 and below `largest_r2_of_classes`.
+    """
+    several = len(shares) - 1
+    smallest = r2 / (r2 + OPTIMISM * largest_r2_of_classes(shares))
+    of_pairs = [_for_shrinkage(parameters, each, SHRINKAGE) / (shares[k] + shares[j]) for (k, j), each in r2s.items()]
+    widest = float((shares * (1 - shares)).max())
+    return Needed(
+        shrinkage=math.ceil(max(of_pairs)),
+        optimism=_for_shrinkage(several * parameters, r2, smallest),
+        overall=math.ceil(float(chi2.ppf(1 - 0.05 / len(shares), 1)) * widest / MARGIN**2),
+    )
+
+
+def supported_parameters(samples: int, needed: Callable[[int], Needed]) -> int:
+    """How many candidate parameters so many samples support; 0: none.
+
+    Args:
+        samples: those at hand.
+        needed: what so many parameters take, as `development` says.
+    """
+    return _first(lambda parameters: needed(parameters).samples > samples, 1) - 1
 
 
 def development_of_number(parameters: int, r2: float) -> Needed:

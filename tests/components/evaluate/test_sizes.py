@@ -62,6 +62,9 @@ def test_of_several_classes_the_rarest_is_counted(tmp_path: Path) -> None:
     found = sizes(looked, looked.results[0])
     assert (found.event, found.events) == (RHYTHM.classes[1], 12)
     assert [aim.metric for aim in found.aims] == ["observed over expected", "AUC, against the rest"]
+    assert "At a cautious R² (15% of the largest possible), 142 training samples are too few for a regression" in text(
+        looked
+    )
 
 
 def test_of_a_number_r2_and_slope(tmp_path: Path) -> None:
@@ -80,7 +83,7 @@ def test_of_a_number_r2_and_slope(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("share", "reason"),
     [
-        (0.5, "one parameter takes 385, so that the overall risk is known to ±0.05"),
+        (0.5, "one parameter takes 385, so that the share of each class is known to ±0.05"),
         (
             0.02,
             "one parameter takes 3\\d\\d, so that its coefficients need shrinking to no less than 0.9",
