@@ -88,7 +88,7 @@ def own(worker: psutil.Process) -> float:
 
 
 def forget_peak(worker: psutil.Process) -> None:
-    """Let `peak` begin anew from what is held now."""
+    """Reset `peak` to what is held now."""
     Path(f"/proc/{worker.pid}/clear_refs").write_text("5", encoding="utf-8")
 
 

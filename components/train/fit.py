@@ -123,7 +123,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self._bar.update()
-        self._step += 1  # Keras' own number begins anew where the last batch is trained by itself
+        self._step += 1  # Keras' own number restarts where the last batch is trained by itself
         # Keras tells the mean over the epoch so far: the first that is no number is this batch's doing.
         loss = (logs or {}).get("loss", np.nan)
         if not np.isfinite(loss):

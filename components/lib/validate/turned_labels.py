@@ -1,4 +1,4 @@
-"""Sites whose labels contradict those of all others: classes that are coded the other way round there.
+"""Sites whose labels contradict those of all others: classes that are reversed there.
 
 A model of all samples, asked out of fold, ranks the samples of such a site against its labels: its AUC there is below
 one half, while suspected labels are only counted over all.
