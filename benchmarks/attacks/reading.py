@@ -1,6 +1,6 @@
 """Reads files in a process of its own, under a limit of memory, and says what became of them.
 
-    python -m benchmarks.attacks.reading KIND < FILES        what `read_apart` starts
+    python -m benchmarks.attacks.reading MEGABYTES < FILES        what `read_each` starts
 
 Whatever a file holds, it is read or refused in words: any other error, a death, gigabytes or seconds are faults.
 """
@@ -8,14 +8,18 @@ Whatever a file holds, it is read or refused in words: any other error, a death,
 from __future__ import annotations
 
 import base64
+import importlib
+import io
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -44,19 +48,23 @@ class Told:
         return not self.broken and self.megabytes < MEGABYTES and self.seconds < SECONDS
 
 
-def read_apart(kind: str, files: Sequence[bytes], megabytes: int = MEGABYTES) -> Told:
+def read_apart(kind: str, files: Iterable[bytes], megabytes: int = MEGABYTES) -> Told:
+    """As `read_each`, of files of one kind."""
+    return read_each(((kind, each) for each in files), megabytes)
+
+
+def read_each(files: Iterable[tuple[str, bytes]], megabytes: int = MEGABYTES) -> Told:
     """What becomes of files in a process whose address space may grow by so many megabytes.
 
     Args:
-        kind: of `READERS`.
-        files: their content.
+        files: how each is read, of `READERS`, and its content.
         megabytes: of memory.
     """
     environment = {**os.environ, "MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    words = [sys.executable, "-W", "ignore", "-m", "benchmarks.attacks.reading", kind, str(megabytes)]
-    lines = b"\n".join(base64.b64encode(each) for each in files)
+    words = [sys.executable, "-W", "ignore", "-m", "benchmarks.attacks.reading", str(megabytes)]
+    lines = [f"{kind} ".encode() + base64.b64encode(content) for kind, content in files]
     done = subprocess.run(
-        words, input=lines, capture_output=True, env=environment, check=False, timeout=60 + len(files),
+        words, input=b"\n".join(lines), capture_output=True, env=environment, check=False, timeout=120 + len(lines),
         cwd=Path(__file__).parents[2],
     )  # fmt: skip
     if done.returncode:
@@ -109,8 +117,54 @@ def _csv(raw: bytes, folder: Path) -> None:
     read_text(folder / "t.csv", recognise(folder / "t.csv").form)
 
 
+def _gzipped(raw: bytes, folder: Path) -> None:
+    from components.lib.tables import read_text
+
+    (folder / "t.csv.gz").write_bytes(raw)
+    read_text(folder / "t.csv.gz")
+
+
+def _workbook(raw: bytes, folder: Path) -> None:
+    from components.lib.tables import read_text
+
+    (folder / "t.xlsx").write_bytes(raw)
+    read_text(folder / "t.xlsx")
+
+
+def _packed(raw: bytes, folder: Path) -> None:
+    """A WFDB record in a ZIP, as a request has it."""
+    from components.lib.kinds.signal import Signal
+
+    Signal(kind="signal", seconds=2.0, rate=125.0, leads=("II",)).from_request(
+        "ecg", {"ecg": base64.b64encode(raw).decode()}
+    )
+
+
+def _body(raw: bytes, folder: Path) -> None:
+    """The body of a request as MLflow's server parses it, behind what checks it."""
+    from mlflow.pyfunc.scoring_server import infer_and_parse_data, parse_csv_input, parse_parquet_input
+
+    from components.lib.errors import Unusable
+    from serving.body_limits import CSV, JSON, BodyError, check_body
+
+    kind, _, body = raw.partition(b"\n")
+    media_type = {b"json": JSON, b"csv": CSV}.get(kind, "application/vnd.apache.parquet")
+    try:
+        check_body(media_type, body)
+    except BodyError as found:
+        raise Unusable(found.sentence) from None
+    if media_type == JSON:
+        document = json.loads(body)
+        infer_and_parse_data({name: value for name, value in document.items() if name != "params"})
+    elif media_type == CSV:
+        parse_csv_input(io.StringIO(body.decode()))
+    else:
+        parse_parquet_input(io.BytesIO(body))
+
+
 READERS: dict[str, Callable[[bytes, Path], None]] = {
     "image": _image, "signal": _signal, "volume": _volume, "archive": _archive, "parquet": _parquet, "csv": _csv,
+    "gzipped": _gzipped, "workbook": _workbook, "packed": _packed, "body": _body,
 }  # fmt: skip
 
 
@@ -120,31 +174,32 @@ def _figure(name: str) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
 
 
-def _main(kind: str, megabytes: int) -> Told:
+def _main(megabytes: int) -> Told:
     from components.lib.errors import MedpipeError, Unusable
 
-    told, read = Told(), READERS[kind]
+    told = Told()
+    lines = [line.split(b" ") for line in sys.stdin.buffer.read().split(b"\n")]
     with tempfile.TemporaryDirectory() as name:
-        for number, line in enumerate(sys.stdin.buffer.read().split(b"\n")):
-            raw = base64.b64decode(line)
+        for kind in {kind.decode() for kind, _ in lines}:
+            Path(name, kind).mkdir()
+            _warm(kind, Path(name, kind))
+        resource.setrlimit(resource.RLIMIT_AS, (int(_figure("VmSize") + megabytes) << 20,) * 2)
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
+        before = _figure("VmRSS")
+        for number, (kind, text) in enumerate(lines):
             folder = Path(name, str(number))
             folder.mkdir()
-            if number == 0:
-                _warm(kind, folder)
-                resource.setrlimit(resource.RLIMIT_AS, (int(_figure("VmSize") + megabytes) << 20,) * 2)
-                Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
-                before = _figure("VmRSS")
-            begun = time.perf_counter()
+            raw, begun = base64.b64decode(text), time.perf_counter()
             try:
-                read(raw, folder)
+                READERS[kind.decode()](raw, folder)
                 told.read += 1
             except (Unusable, MedpipeError, FileNotFoundError):
                 told.refused += 1
             except BaseException as error:  # whatever it is, it is a fault
-                told.broken.append(f"{number}: {type(error).__name__}: {error}"[:200])
+                told.broken.append(f"{kind.decode()} {number}: {type(error).__name__}: {error}"[:200])
             told.seconds = max(told.seconds, time.perf_counter() - begun)
-        told.megabytes = round(_figure("VmHWM") - before, 1)
-        told.seconds = round(told.seconds, 3)
+            shutil.rmtree(folder)
+    told.megabytes, told.seconds = round(_figure("VmHWM") - before, 1), round(told.seconds, 3)
     return told
 
 
@@ -152,12 +207,18 @@ def _warm(kind: str, folder: Path) -> None:
     """Load what reading loads: it is no part of what a file takes."""
     import cv2
 
+    from benchmarks.attacks.corpus import FORMATS
+
     cv2.setNumThreads(1)
-    try:
-        READERS[kind](b"nothing", folder)
-    except Exception:  # only what it loads counts
-        return
+    if kind == "body":
+        READERS[kind](b'json\n{"inputs": {"a": [1]}}', folder)
+    if kind == "packed":
+        importlib.import_module("wfdb")
+    for raw in [each for reads, make in FORMATS.values() if reads == kind for each in make()]:
+        READERS[kind](raw, folder)
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(_main(sys.argv[1], int(sys.argv[2])))))
+    with redirect_stdout(sys.stderr):
+        answer = _main(int(sys.argv[1]))
+    print(json.dumps(asdict(answer)))

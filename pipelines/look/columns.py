@@ -249,6 +249,6 @@ def patients_of_rarest(labels: pd.Series, patients: pd.Series, classes: Classes)
 def few_values(column: pd.Series) -> bool:
     """Whether a column could hold classes: words or whole numbers, 2 to 20 different ones, spellings counted once."""
     known = column.dropna()
-    if known.nunique() > 10 * MOST_CLASSES or known.str.fullmatch(r"-?\d+\.\d*[1-9]\d*").any():
+    if known.nunique() > 10 * MOST_CLASSES or known.str.fullmatch(r"-?\d+\.(?=\d*[1-9])\d*").any():
         return False
     return 2 <= len(same_form(known.unique())) <= MOST_CLASSES

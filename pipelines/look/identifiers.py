@@ -107,5 +107,5 @@ def _counts(words: list[str]) -> bool:
 def _are_codes(known: pd.Series) -> bool:
     """Whole numbers, or words without blanks."""
     return bool(known.str.fullmatch(re.compile(r"\s*(-?\d+(\.0*)?|\S{1,64})\s*")).all()) and not bool(
-        known.str.fullmatch(r"\s*-?\d*\.\d*[1-9]\d*\s*").any()
+        known.str.fullmatch(r"\s*-?\d*\.(?=\d*[1-9])\d*\s*").any()
     )

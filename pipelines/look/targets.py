@@ -227,7 +227,7 @@ def _too_few(raw: pd.Series) -> str:
 
 def _numeric(column: pd.Series) -> bool:
     known = column.dropna()
-    plain = known.str.strip().str.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+    plain = known.str.strip().str.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
     return known.nunique() > 2 and bool(plain.all())
 
 

@@ -10,6 +10,7 @@ Format: Yang et al., Scientific Data 2023, doi:10.1038/s41597-022-01721-8.
 from __future__ import annotations
 
 import math
+import struct
 import threading
 import zipfile
 import zlib
@@ -25,6 +26,18 @@ from components.lib.readers._archives import LARGE, MOST_RATIO
 from components.lib.readers._codes import class_of_codes
 from components.lib.readers.base import ATTRIBUTES, Inputs, Load, Source, Targets
 
+DAMAGED = (
+    OSError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    RuntimeError,
+    KeyError,
+    struct.error,
+    MemoryError,
+)
+"""What reading a damaged, encrypted or oddly packed archive raises; NotImplementedError is a RuntimeError."""
 SPLIT_NAMES = {"train": "train", "val": "validation", "test": "test"}
 
 
@@ -94,7 +107,7 @@ def splits_of(raw: Place) -> dict[str, str]:
     try:
         with raw.open("rb") as file, zipfile.ZipFile(file) as archive:
             lacking = not {"val_images.npy", "val_labels.npy"} & {*archive.namelist()}
-    except (OSError, zipfile.BadZipFile):  # reading an array will say what is wrong
+    except DAMAGED:  # reading an array will say what is wrong
         lacking = False
     return {prefix: split for prefix, split in SPLIT_NAMES.items() if not (lacking and prefix == "val")}
 
@@ -158,7 +171,7 @@ def read_array(raw: Place, name: str) -> Array:
                 )
             array: Array = archive[name]
             return array
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except DAMAGED as error:
         raise DataError(
             f"{raw}, {name}",
             expected="a readable .npz archive of plain arrays",
