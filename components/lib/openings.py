@@ -2,7 +2,8 @@
 
 One tag a set of samples and model, on the experiment of the run that evaluated it; the list of samples (see
 `lib.sample_prints`) is an artifact of that run. What counts is the overlap of samples: a film left out, a label that
-was corrected, data that grew don't reset the count. Tags of deleted experiments count too. With the store the log is gone.
+was corrected, data that grew don't reset the count. Tags of deleted experiments count too. Whoever deletes the store,
+deletes the log.
 
 An older log knew a test split by one digest of all; its tags are counted where the digest is the same. Otherwise, and
 where a list is gone, nobody knows whether samples were the same: such models are told apart from those that weren't.
