@@ -31,7 +31,7 @@ from kfp import dsl
 from kfp.dsl import Dataset
 
 from components.lib.cli import run
-from components.lib.dataset import file_digest
+from components.lib.digests import file_digest
 from components.lib.errors import DataError, MedpipeError
 from components.lib.places import Place, Remote, place
 from components.lib.plain_path import plain_path

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.lib.dataset import file_digest
+from components.lib.digests import file_digest
 from components.lib.errors import DataError
 from components.lib.output import partial_of
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.lib.dataset import file_digest
+from components.lib.digests import file_digest
 from components.lib.errors import DataError, nearest
 from components.lib.model_dir import ModelInfo
 from components.lib.progress import progress

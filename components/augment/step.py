@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from components.lib.dataset import Dataset, DatasetWriter, rows_per_part
+from components.lib.digests import say_unverified
 from components.lib.kinds import Array
 from components.lib.output import output
 from components.lib.progress import progress
@@ -31,6 +32,7 @@ def augment(dataset: Path, out: Path, spec: TaskSpec) -> None:
         GateError: the copies fail their suite; the page `<out>.failed.html` shows why.
     """
     cleaned = Dataset(dataset)
+    say_unverified(cleaned.sums)
     cleaned.require(spec.inputs)
     info = cleaned.info
     policies = {name: spec.policy(name).model_dump(mode="json") for name in spec.inputs}

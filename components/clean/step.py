@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from components.lib.csv_file import write_csv
-from components.lib.dataset import ArrayInfo, Dataset, DatasetWriter, file_digest, no_rejected, read_parquet, read_rows
+from components.lib.dataset import WRITE_AGAIN, ArrayInfo, Dataset, DatasetWriter, no_rejected, read_parquet, read_rows
+from components.lib.digests import Sums, file_digest, say_unverified
 from components.lib.errors import DataError, Unusable
 from components.lib.kinds import Cleaned, InputKind
 from components.lib.output import output
@@ -79,6 +80,9 @@ def clean(raw: Place, dataset: Path, private: Path, out: Path, spec: TaskSpec) -
             found="no such file",
             todo="dvc repro ingest (private data are never pushed)",
         )
+    way_back = Sums(private, DataError, WRITE_AGAIN)
+    say_unverified(ingested.sums, way_back)
+    way_back.require(sources)
     in_step = _check_sources(ingested, sources)
     inputs = {name: kind.model_dump(mode="json") for name, kind in spec.inputs.items()}
     work = {
@@ -129,7 +133,7 @@ def _in_step(ingested: Dataset, sources: Path) -> bool:
     """Whether the rows of the way back are those of the parts, one after the other, as ingest writes them."""
     tables = read_rows(sources, ["sample_id"], ingested.info.rows)
     for part, table in zip(ingested.parts, tables, strict=True):
-        samples = read_parquet(part.path / "samples.parquet", ["sample_id"])
+        samples = read_parquet(part.file("samples.parquet"), ["sample_id"])
         if samples["sample_id"].tolist() != table["sample_id"].tolist():
             return False
     return True
@@ -141,12 +145,12 @@ def _pieces(ingested: Dataset, sources: Path, wanted: set[int], *, in_step: bool
         tables = read_rows(sources, ["file", "row"], ingested.info.rows)
     else:  # another order: looked up by sample
         way = read_parquet(sources).set_index("sample_id")
-        files = (part.path / "samples.parquet" for part in ingested.parts)
+        files = (part.file("samples.parquet") for part in ingested.parts)
         tables = (way.loc[read_parquet(file, ["sample_id"])["sample_id"]] for file in files)
     for index, (part, table) in enumerate(zip(ingested.parts, tables, strict=True)):
         if index in wanted:
             items = list(zip(table["file"].tolist(), table["row"].astype(int).tolist(), strict=True))
-            yield Piece(index, (part.path / "samples.parquet").absolute(), items)
+            yield Piece(index, part.file("samples.parquet").absolute(), items)
 
 
 def clean_part(job: Job, piece: Piece) -> None:

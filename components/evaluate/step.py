@@ -17,6 +17,7 @@ from components.evaluate.unknown import served
 from components.evaluate.writing import verdict, write, write_json
 from components.lib import markdown as md
 from components.lib.dataset import Dataset
+from components.lib.digests import say_unverified
 from components.lib.errors import DataError, ModelError
 from components.lib.kinds import Array
 from components.lib.model_dir import Model
@@ -43,6 +44,7 @@ def evaluate(dataset: Path, model: Path, out: Path, spec: TaskSpec) -> None:
         ModelError: the model is of another task file, or predicts what is no number.
     """
     data, network = Dataset(dataset), Model(model)
+    say_unverified(data.sums, network.sums)
     samples, arrays = _test_samples(data, network, spec)
     work = {
         "dataset": data.info.digest, "model": network.digest, "evaluate": spec.evaluate.model_dump(),

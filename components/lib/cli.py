@@ -13,9 +13,13 @@ from typing import Annotated, Any
 
 import typer
 
+from components.lib.digests import RISK, take_unverified
 from components.lib.faults import explained
 from components.lib.places import Place, place
 from components.lib.visible import visible
+
+FIRST = ("phantom", "ingest")
+"""Steps that read nothing that another step wrote."""
 
 
 def run(command: Callable[..., Any] | None = None, **commands: Callable[..., Any]) -> None:
@@ -67,7 +71,8 @@ def _fault(kind: type[BaseException], error: BaseException, trace: TracebackType
 def run_step(step: Callable[..., None]) -> None:
     """Run a step: each of its paths is an option of the same name, and its `spec` is read from `--task`.
 
-    A parameter that the step takes as a `Place` may also be a URL.
+    A parameter that the step takes as a `Place` may also be a URL. With `--no-verify` what it reads isn't compared with
+    the SHA256SUMS beside it.
     """
     run(step_command(step))
 
@@ -76,7 +81,9 @@ def step_command(step: Callable[..., None]) -> Callable[..., None]:
     """The step as a function of `task` (a path) in place of `spec`, with the signature typer reads."""
     from components.lib.spec import load_spec
 
-    def command(*, task: Path, **paths: Place) -> None:
+    def command(*, task: Path, no_verify: bool = False, **paths: Place) -> None:
+        if no_verify:
+            take_unverified()
         step(spec=load_spec(task), **paths)
 
     options: dict[str, Any] = {"task": Annotated[Path, typer.Option(help="The task file.")]}
@@ -85,8 +92,13 @@ def step_command(step: Callable[..., None]) -> Callable[..., None]:
             options[name] = Annotated[Any, typer.Option(parser=place, metavar="PATH|URL")]
         elif name != "spec":
             options[name] = Annotated[Path, typer.Option()]
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [inspect.Parameter(name, keyword, annotation=option) for name, option in options.items()]
+    if step.__name__ not in FIRST:
+        options["no_verify"] = Annotated[bool, typer.Option("--no-verify", help=f"At your own risk: {RISK}.")]
+    keyword, defaults = inspect.Parameter.KEYWORD_ONLY, {"no_verify": False}
+    parameters = [
+        inspect.Parameter(name, keyword, annotation=option, default=defaults.get(name, inspect.Parameter.empty))
+        for name, option in options.items()
+    ]
     command.__name__, command.__doc__ = step.__name__, step.__doc__
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = options

@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from components.lib.digests import Sums, file_digest
 from components.lib.errors import DataError
 from components.lib.kinds.base import Array, InputKind
 from components.lib.settings import Settings
@@ -82,19 +83,36 @@ class Part:
     path: Path
     rows: int
     arrays: Mapping[str, ArrayInfo]
+    sums: Sums
+    """Of the dataset."""
+
+    def file(self, name: str) -> Path:
+        """The path of one of its files, which is as the step wrote it.
+
+        Raises:
+            DataError: it was changed or damaged since.
+        """
+        self.sums.require(self.path / name)
+        return self.path / name
 
     @cached_property
     def samples(self) -> pd.DataFrame:
         """One row a sample; missing values are null."""
-        return read_parquet(self.path / "samples.parquet")
+        return read_parquet(self.file("samples.parquet"))
+
+    @cached_property
+    def rejected(self) -> pd.DataFrame:
+        """What was left out: sample_id, split, reason, place."""
+        return read_parquet(self.file("rejected.parquet"))
 
     def array(self, name: str) -> Array:
         """The named array, memory-mapped, (rows, *shape). Never unpickles.
 
         Raises:
-            DataError: it can't be read, or its shape or dtype is not the one dataset.json speaks of.
+            DataError: it can't be read, isn't as the step wrote it, or its shape or dtype is not the one dataset.json
+                speaks of.
         """
-        file, info = self.path / f"{name}.npy", self.arrays[name]
+        file, info = self.file(f"{name}.npy"), self.arrays[name]
         expected = f"an array {(self.rows, *info.shape)} {info.dtype}, as dataset.json says"
         try:
             array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
@@ -107,16 +125,18 @@ class Part:
 
 
 class Dataset:
-    """A dataset directory, opened for reading.
+    """A dataset directory, opened for reading. Its parts are compared with SHA256SUMS when they are first read.
 
     Raises:
-        DataError: the directory is missing, incomplete or of another format.
+        DataError: the directory is missing, incomplete, of another format, or not as the step wrote it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         todo = WRITE_AGAIN
+        self.sums = Sums(path, DataError, WRITE_AGAIN)
         try:
+            self.sums.require(path / "dataset.json")
             self.info = DatasetInfo.model_validate_json((path / "dataset.json").read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             raise DataError(
@@ -129,7 +149,9 @@ class Dataset:
                 found=error.errors()[0]["msg"],
                 todo=todo,
             ) from None
-        self.parts = [Part(path / _part_name(i), rows, self.info.arrays) for i, rows in enumerate(self.info.rows)]
+        self.sums.require_all(".json", ".parquet")
+        numbered = enumerate(self.info.rows)
+        self.parts = [Part(path / _part_name(i), rows, self.info.arrays, self.sums) for i, rows in numbered]
         lost = [part.path.name for part in self.parts if not (part.path / "samples.parquet").is_file()]
         if lost:
             raise DataError(
@@ -168,8 +190,7 @@ class Dataset:
 
     def rejected(self) -> pd.DataFrame:
         """What was left out: sample_id, split, reason."""
-        tables = [read_parquet(part.path / "rejected.parquet") for part in self.parts]
-        return pd.concat([no_rejected(), *tables], ignore_index=True)
+        return pd.concat([no_rejected(), *(part.rejected for part in self.parts)], ignore_index=True)
 
     def select(self, split: str, names: list[str]) -> tuple[pd.DataFrame, dict[str, Array]]:
         """Table and arrays (copied into memory) of one split."""
@@ -339,12 +360,6 @@ def rows_per_part(bytes_per_sample: int) -> int:
     Not derived from the number of cores: equal data give equal parts on every machine.
     """
     return int(np.clip(256_000_000 // max(bytes_per_sample, 1), 1, 2048))
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, as hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _files_below(path: Path) -> Iterator[Path]:

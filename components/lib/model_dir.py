@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from components.lib.development import DevelopmentRecord
+from components.lib.digests import Sums
 from components.lib.errors import ModelError
 from components.lib.kinds import INPUT_KINDS, TARGET_KINDS, AnyInput, AnyTarget, Array
 from components.lib.kinds.base import Explained
@@ -213,10 +214,13 @@ class Model:
         threads: processor threads of one prediction; 0 takes all.
 
     Raises:
-        ModelError: a file is missing, of another format, or model.onnx is not the one model.json speaks of.
+        ModelError: a file is missing, of another format, model.json is not the one that SHA256SUMS speaks of, or
+            model.onnx not the one that model.json does.
     """
 
     def __init__(self, path: Path, *, threads: int = 0) -> None:
+        self.sums = Sums(path, ModelError, TODO)
+        self.sums.require(path / "model.json")
         try:
             self.info = read_model_json(path / "model.json")
             graph = (path / "model.onnx").read_bytes()

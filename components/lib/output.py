@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from components.lib.dataset import file_digest
+from components.lib.digests import SUMS, file_digest, write_sums
 from components.lib.faults import full_disk
 
 SCRATCH = ".scratch"
@@ -23,7 +23,7 @@ SCRATCH = ".scratch"
 
 @contextmanager
 def output(out: Path, work: Mapping[str, object]) -> Iterator[Path]:
-    """A directory to write into that becomes `out` when the block ends without an error.
+    """A directory to write into that becomes `out`, with its SHA256SUMS, when the block ends without an error.
 
     Args:
         out: where the output goes; what stands there is replaced.
@@ -39,8 +39,10 @@ def output(out: Path, work: Mapping[str, object]) -> Iterator[Path]:
     """
     partial = partial_of(out, work)
     with collecting(partial, out):
+        (partial / SUMS).unlink(missing_ok=True)  # of a run that was killed at its very end
         yield partial
-    shutil.rmtree(partial / SCRATCH, ignore_errors=True)
+        shutil.rmtree(partial / SCRATCH, ignore_errors=True)
+        write_sums(partial)
     if out.exists():
         shutil.rmtree(out)
     partial.replace(out)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from components.lib.answers import column_name
 from components.lib.dataset import Dataset, read_parquet
+from components.lib.digests import Sums
 from components.lib.errors import DataError, Unusable
 from components.lib.kinds import InputKind
 from components.lib.model_dir import ModelInfo
@@ -130,6 +131,7 @@ def _places(private: Path, chosen: list[str]) -> list[tuple[str, str, int]]:
     if not sources.is_file():
         expected = "the way back to the raw files, as ingest wrote it: golden cases are asked as they came"
         raise DataError(str(sources), expected=expected, found="no such file", todo=todo)
+    Sums(private, DataError, todo).require(sources)
     way = read_parquet(sources, ["sample_id", "file", "row"]).set_index("sample_id")
     lost = [sample_id for sample_id in chosen if sample_id not in way.index]
     if lost:

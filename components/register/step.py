@@ -15,7 +15,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from components.lib.dataset import Dataset
+from components.lib.dataset import WRITE_AGAIN, Dataset
+from components.lib.digests import Sums, say_unverified
 from components.lib.errors import DataError
 from components.lib.model_dir import Model
 from components.lib.output import output
@@ -56,7 +57,9 @@ def register(
         ServerError: the raw data lie on a server that fails.
         ModelError: the version can't be served.
     """
-    opened = Model(model)
+    opened, evaluated = Model(model), Sums(evaluation, DataError, WRITE_AGAIN)
+    say_unverified(Dataset(dataset).sums, opened.sums, evaluated)
+    evaluated.require_all(".json", ".md", ".parquet")
     verdict = _verdict(evaluation, opened)
     card = evaluation / CARD
     if not card.is_file():

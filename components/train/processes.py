@@ -28,7 +28,7 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-from components.lib.dataset import file_digest
+from components.lib.digests import file_digest
 from components.lib.errors import ModelError
 from components.lib.output import output, partial_of
 from components.train.ahead import ahead

@@ -16,7 +16,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from components.lib.dataset import file_digest
+from components.lib.digests import file_digest
 from components.lib.model_dir import FULL, MOST_LOST, Attempt, FullModel, How, Smaller
 from components.lib.output import scratch, write_bytes
 from components.lib.spec import TaskSpec

@@ -17,8 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.lib.csv_file import write_csv
-from components.lib.dataset import Dataset, file_digest
+from components.lib.dataset import Dataset
 from components.lib.development import write_development
+from components.lib.digests import file_digest, say_unverified
 from components.lib.kinds.base import Explained
 from components.lib.model_dir import OUT_OF_FOLD, ModelInfo, write_model_json
 from components.lib.output import scratch
@@ -55,6 +56,7 @@ def train(dataset: Path, augmented: Path, model: Path, spec: TaskSpec) -> None:
             holds, a graph that doesn't match Keras.
     """
     cleaned, copies = Dataset(dataset), Dataset(augmented)
+    say_unverified(cleaned.sums, copies.sums)
     lineage = {"cleaned": cleaned.info.digest, "augmented": copies.info.digest, **learnt_sources(spec)}
     sections = spec.model_dump(mode="json", include={"inputs", "targets", "augment", "train"})
     if spec.assumed:

@@ -15,6 +15,7 @@ from components.clean import clean
 from components.ingest import ingest
 from components.lib import parallel
 from components.lib.dataset import Dataset, DatasetWriter
+from components.lib.digests import write_sums
 from components.lib.errors import DataError, GateError
 from components.lib.kinds.image import Image
 
@@ -149,6 +150,9 @@ def test_the_way_back_is_by_sample(tmp_path: Path, change: str) -> None:
     more = pd.DataFrame({"sample_id": ["unknown"], "file": ["nowhere.png"], "row": [0]})
     changed = sources[::-1] if change == "in another order" else pd.concat([more, sources], ignore_index=True)
     changed.to_parquet(file, index=False)
+    with pytest.raises(DataError, match="changed or damaged"):
+        run(folder)
+    write_sums(folder / "private")
     assert run(folder).info == whole
 
 

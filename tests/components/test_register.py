@@ -17,7 +17,8 @@ from searching import written
 from workspaces import Workspace
 
 from components.lib import registry
-from components.lib.errors import DataError, ModelError
+from components.lib.digests import write_sums
+from components.lib.errors import DataError, MedpipeError, ModelError
 from components.lib.model_dir import model_digest
 from components.lib.registry import fetch
 from components.lib.spec import TaskSpec, load_spec
@@ -42,18 +43,21 @@ class Case:
         """Turn the copy into another model, with an evaluation of its own."""
         file = self.folder / "model/model.json"
         file.write_text(re.sub(r'"epochs": \d+', f'"epochs": {epochs}', file.read_text()), encoding="utf-8")
+        write_sums(file.parent)
         self.verdict(model_digest=model_digest(self.folder / "model"), passed=passed)
 
     def verdict(self, **values: object) -> None:
         """Change evaluation.json."""
         file = self.folder / "evaluation/evaluation.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | values), encoding="utf-8")
+        write_sums(file.parent)
 
     def predicted(self, change: Callable[[np.ndarray], np.ndarray]) -> None:
         """Change what evaluate predicted."""
         file = self.folder / "evaluation/predictions.parquet"
         table = pd.read_parquet(file)
         table.assign(output=[change(output) for output in table["output"]]).to_parquet(file, index=False)
+        write_sums(file.parent)
 
     def without_a_way_back(self) -> None:
         """Take away what only golden cases need: who asks no server doesn't miss it."""
@@ -156,6 +160,25 @@ def test_an_evaluation_of_another_model_is_refused(case: Case, spec: TaskSpec) -
     case.verdict(model_digest="0" * 64)
     with pytest.raises(DataError, match="dvc repro evaluate"):
         case.register(spec)
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "other"),
+    [
+        ("model/model.json", r'("threshold": )[\d.]+', r"\g<1>0.99"),
+        ("evaluation/evaluation.json", r'("passed": )\w+', r"\g<1>1"),
+        ("evaluation/model_card.md", r"^# ", "# Approved: "),
+    ],
+)
+def test_what_a_hand_changed_is_refused(case: Case, spec: TaskSpec, name: str, pattern: str, other: str) -> None:
+    file = case.folder / name
+    changed, count = re.subn(pattern, other, file.read_text(), count=1)
+    assert count == 1
+    file.write_text(changed)
+    with pytest.raises(MedpipeError, match="changed or damaged") as caught:
+        case.register(spec)
+    assert caught.value.where == str(file)
+    assert len(case.client.search_model_versions(f"name='{NAME}'")) == 1
 
 
 def test_an_evaluation_of_another_dataset_is_refused(case: Case, spec: TaskSpec) -> None:

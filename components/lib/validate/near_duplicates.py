@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.lib.dataset import Dataset, DatasetWriter, read_parquet
+from components.lib.dataset import Dataset, DatasetWriter
 from components.lib.kinds import InputKind
 from components.lib.spec import SPLITS, TaskSpec
 from components.lib.validate.checks import NEAR, Finding
@@ -189,9 +189,7 @@ def drop(dataset: Dataset, reasons: pd.Series) -> Dataset:
         stay = ~part.samples["sample_id"].isin(reasons.index).to_numpy()
         if stay.all():
             continue
-        rejected = pd.concat(
-            [read_parquet(part.path / "rejected.parquet"), moved(part.samples, reasons)], ignore_index=True
-        )
+        rejected = pd.concat([part.rejected, moved(part.samples, reasons)], ignore_index=True)
         arrays = {name: part.array(name)[stay] for name in info.arrays}
         writer.write_part(index, part.samples[stay], arrays, rejected)
     writer.finish(

@@ -18,7 +18,7 @@ from components.evaluate.findings import find
 from components.evaluate.part import Evaluated, Part
 from components.evaluate.report import report
 from components.evaluate.results import measure
-from components.lib.dataset import file_digest
+from components.lib.digests import file_digest
 from components.lib.errors import ModelError
 from components.lib.gate_names import gate_names
 from components.lib.kinds import TargetKind

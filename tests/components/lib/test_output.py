@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import components.lib.output as module
+from components.lib.digests import SUMS
 from components.lib.output import output, scratch, write_bytes
 
 WORK = {"seed": 1}
@@ -28,7 +29,8 @@ def killed(out: Path, work: dict[str, object] = WORK) -> Path:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    """What lies in a folder; the digests of an output apart, which tests/components/lib/test_digests.py is about."""
+    return sorted(path.name for path in folder.iterdir() if path.name != SUMS)
 
 
 def test_it_appears_when_it_is_complete(tmp_path: Path) -> None:

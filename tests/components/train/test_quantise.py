@@ -15,7 +15,8 @@ from folded import datasets, spec
 from numpy.typing import NDArray
 from workspaces import Workspace
 
-from components.lib.dataset import Dataset, file_digest
+from components.lib.dataset import Dataset
+from components.lib.digests import file_digest
 from components.lib.model_dir import Model
 from components.lib.spec import load_spec
 from components.lib.train_settings import Train

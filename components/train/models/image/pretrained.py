@@ -17,7 +17,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from components.lib.dataset import file_digest
+from components.lib.digests import file_digest
 from components.lib.errors import ModelError
 from components.lib.train_settings import Pretrained, Train
 

@@ -10,7 +10,7 @@ import pytest
 from films import task
 from nets import train
 
-from components.lib.dataset import file_digest
+from components.lib.digests import file_digest
 from components.lib.errors import ModelError
 from components.lib.spec import TaskSpec
 from components.train import models
