@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from filelock import FileLock
 from hypothesis import settings
-from workspaces import TINY_ECG, TINY_TABLE, TINY_TASK, WATCH, Workspace, make_tiny
+from limits import MAKING, crowded, off_the_clock
+from workspaces import TINY_ECG, TINY_TABLE, TINY_TASK, WATCH, Workspace, made_once, make_tiny
 
 if TYPE_CHECKING:
     from servers import Bucket, Web
@@ -97,10 +97,21 @@ def _once(factory: pytest.TempPathFactory, name: str, task: str) -> Workspace:
     """
     base = factory.getbasetemp()  # of this worker; without workers its parent holds earlier runs, of other code
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
-    with FileLock(f"{shared}.lock"):
-        if (shared / "done").exists():
-            return Workspace(shared / "workspace")
-        workspace = make_tiny(shared / "workspace", task)
-        workspace.run("dvc", "repro", PYTHONPATH=str(WATCH), MEDPIPE_EGRESS_LOG=str(shared / "egress.log"))
-        (shared / "done").touch()
-        return workspace
+
+    def make() -> None:
+        workspace, log = make_tiny(shared / "workspace", task), str(shared / "egress.log")
+        workspace.run("dvc", "repro", limit=MAKING * crowded(), PYTHONPATH=str(WATCH), MEDPIPE_EGRESS_LOG=log)
+
+    with off_the_clock():
+        made_once(shared, make)
+    return Workspace(shared / "workspace")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let the limit of a test grow with the load of the machine, at the moment when it begins."""
+    own = item.get_closest_marker("timeout")
+    limit = float(own.args[0]) if own and own.args else float(item.config.getini("timeout") or 0)
+    if limit and item.config.option.timeout is None and crowded() > 1:
+        item.add_marker(pytest.mark.timeout(limit * crowded()), append=False)
+    return (yield)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
+from filelock import FileLock
 
 from components.lib.spec import load_spec
 from pipelines.steps import steps_of
@@ -86,13 +91,16 @@ class Workspace:
         """Its own MLflow store."""
         return f"sqlite:///{self.path}/mlflow.db"
 
-    def run(self, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in the workspace, as a user would."""
+    def run(
+        self, *command: str, check: bool = True, limit: float | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the workspace, as a user would; within so many seconds."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         variables = {**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": self.store, **environment}
         done = subprocess.run(
-            [sys.executable, "-m", *command], cwd=self.path, env=variables, capture_output=True, text=True, check=False
-        )
+            [sys.executable, "-m", *command], cwd=self.path, env=variables, capture_output=True, text=True, check=False,
+            timeout=limit,
+        )  # fmt: skip
         assert not check or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done
 
@@ -103,6 +111,27 @@ def make_tiny(path: Path, task: str = TINY_TASK) -> Workspace:
     (path / "task.yaml").write_text(task, encoding="utf-8")
     make_workspace(path)
     return Workspace(path)
+
+
+def made_once(folder: Path, make: Callable[[], None], tries: int = 2) -> None:
+    """Have a folder made by one of several processes, the others wait; what fails is made afresh, then given up.
+
+    A workspace names its own place in its files, so that it can't be made elsewhere and moved.
+    """
+    with FileLock(f"{folder}.lock"):
+        failed, done = folder.with_name(f"{folder.name}.failed"), folder / "done"
+        while not done.exists():
+            said = failed.read_text(encoding="utf-8").split("\0") if failed.exists() else []
+            if len(said) >= tries:
+                raise RuntimeError(f"{folder.name} was tried {len(said)} times, at first: {said[0]}")
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            try:
+                make()
+            except (Exception, pytest.fail.Exception) as error:
+                failed.write_text("\0".join([*said, str(error)[-4000:]]), encoding="utf-8")
+            else:
+                done.touch()
 
 
 def digests(folder: Path) -> dict[str, str]:
