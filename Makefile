@@ -59,8 +59,8 @@ $(READY): requirements/$(VARIANT).txt requirements/dev.txt requirements/uv.txt
 	  $(VENV)/bin/uv pip sync -q $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode) --require-hashes \
 	  requirements/$(VARIANT).txt $(if $(filter cpu,$(VARIANT)),requirements/dev.txt)
 	@printf '%s/.\n' "$$(pwd -P)" > "$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/medpipe.pth"
-	@case "$$(pwd -P)" in *[{}]*) \
-	  $(VENV)/bin/python -c 'from pipelines.workspace import CHECKOUT, keep_printable; keep_printable(CHECKOUT)';; esac
+	@$(VENV)/bin/python -c 'from pipelines.workspace import CHECKOUT, keep_printable, keep_private; \
+	  keep_private(CHECKOUT); keep_printable(CHECKOUT)'
 	@touch $@
 
 demo: $(READY)

@@ -27,7 +27,7 @@ from components.lib.tracking import CHECKOUT
 from pipelines.new import create, create_of_task
 from pipelines.serve import ensure_registered, task_file, workspace_spec
 from pipelines.steps import quoted
-from pipelines.workspace import keep_printable, task_named, workspace_name
+from pipelines.workspace import keep_printable, keep_private, task_named, workspace_name
 
 
 def main(
@@ -73,6 +73,7 @@ def workspace_for(data: Place | None, task: str | None, name: str | None = None)
         found = create(data, workspace, name)
     else:
         require_usable(CHECKOUT, "the path of this checkout of medpipe")
+        keep_private(CHECKOUT)
         keep_printable(CHECKOUT)
         return CHECKOUT
     for sentence in found:

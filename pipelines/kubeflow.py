@@ -193,7 +193,7 @@ def run_local(task: Path, raw: Place | None, root: Path) -> dict[str, Path]:
     given = arguments(text, raw.resolve() if isinstance(raw, Path) else raw)
     _refuse_filled_in("the folder for the outputs", str(root))
     pipeline = build(text)
-    root.mkdir(parents=True, exist_ok=True)
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = {*root.iterdir()}
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(root), enable_caching=False)
     try:

@@ -85,7 +85,7 @@ def create(
     else:
         require_usable(workspace.absolute(), "the path of the workspace")
         text = task_text(name, draft)
-        workspace.mkdir(parents=True, exist_ok=True)
+        workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
         task.write_text(text, encoding="utf-8")
     make_workspace(workspace)
     spec = load_spec(task)

@@ -224,7 +224,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         raise MedpipeError(
             str(keep), expected="a folder that isn't there yet", found="one that is", todo="another name"
         )
-    keep.mkdir(parents=True)
+    keep.mkdir(mode=0o700, parents=True)
     yield keep.resolve()
 
 

@@ -54,7 +54,7 @@ def main(
         )  # fmt: skip
     with quiet_import():
         from pipelines.trials import Trials
-    FOLDER.mkdir(exist_ok=True)
+    FOLDER.mkdir(mode=0o700, exist_ok=True)
     running = Trials(spec, space, FOLDER)
     study = open_study(running.name, running.own, spec.tune, FOLDER)
     with training_run(spec, running.folder / "run.json") as run:

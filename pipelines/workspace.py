@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 import subprocess
 import sys
 import unicodedata
@@ -82,7 +83,7 @@ def create_from_task(file: Path, workspace: Path, data: Place | None = None) -> 
         if not spec.phantom:
             text = with_path(text, str(require_data(_raw_data(file, spec, data))))
         text = with_sections(text)
-        workspace.mkdir(parents=True, exist_ok=True)
+        workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
         task.write_text(text, encoding="utf-8")
         found = [f"task {spec.task}, from {shown(file)}", f"data: {load_spec(task).source.path}"]
     make_workspace(workspace)
@@ -214,6 +215,7 @@ def make_workspace(workspace: Path) -> None:
         ignored.write_text("\n".join([*lines, *absent]) + "\n", encoding="utf-8")
     if not (workspace / ".dvc").exists():
         dvc("init", "--no-scm", "--quiet", cwd=workspace)
+        (workspace / ".dvc").chmod(0o700)
         dvc("config", "core.analytics", "false", cwd=workspace)
         dvc("config", "core.check_update", "false", cwd=workspace)
     keep_private(workspace)
@@ -221,8 +223,14 @@ def make_workspace(workspace: Path) -> None:
 
 
 def keep_private(workspace: Path) -> None:
-    """Give DVC a private place for the names of raw files: by default everybody on the machine can read them."""
-    folder = workspace.resolve() / ".dvc"
+    """Take from other users what DVC remembers of files, its cache and what steps write; a group keeps its rights.
+
+    By default everybody on the machine can read the names of raw files in DVC's memory.
+    """
+    folder, data = workspace.resolve() / ".dvc", workspace.resolve() / "data"
+    data.mkdir(mode=0o700, exist_ok=True)
+    for each in (folder, data):
+        each.chmod(stat.S_IMODE(each.stat().st_mode) & 0o770)
     memory = folder / "private"
     memory.mkdir(mode=0o700, exist_ok=True)
     memory.chmod(0o700)

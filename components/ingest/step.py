@@ -115,7 +115,7 @@ def ingest(raw: Place, dataset: Path, private: Path, spec: TaskSpec) -> None:
     lineage = {"raw": _raw_digest(table)}
     rejected = pd.concat([refused, _missing_rows(missing), dropped], ignore_index=True)
     work = {"spec": spec.model_dump(mode="json"), "raw": lineage["raw"], "key": key}
-    with output(private, work) as hidden, output(dataset, work) as visible:
+    with output(private, work, private=True) as hidden, output(dataset, work) as visible:
         kept[["sample_id", "file", "row"]].to_parquet(hidden / "sources.parquet", index=False)
         parts = _write_parts(DatasetWriter(visible), kept, rejected, spec)
         DatasetWriter(visible).finish(

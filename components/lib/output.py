@@ -22,13 +22,14 @@ SCRATCH = ".scratch"
 
 
 @contextmanager
-def output(out: Path, work: Mapping[str, object]) -> Iterator[Path]:
+def output(out: Path, work: Mapping[str, object], *, private: bool = False) -> Iterator[Path]:
     """A directory to write into that becomes `out`, with its SHA256SUMS, when the block ends without an error.
 
     Args:
         out: where the output goes; what stands there is replaced.
         work: what the output is made from (digests, settings): it tells interrupted work that may be continued from
             work that may not. The code of `components` always counts.
+        private: whether nobody but its owner may read it, whatever the umask.
 
     Yields:
         the partial directory; files of an interrupted run of the same work are already in it. Checkpoints and other
@@ -39,10 +40,14 @@ def output(out: Path, work: Mapping[str, object]) -> Iterator[Path]:
     """
     partial = partial_of(out, work)
     with collecting(partial, out):
+        if private:
+            partial.chmod(0o700)
         (partial / SUMS).unlink(missing_ok=True)  # of a run that was killed at its very end
         yield partial
         shutil.rmtree(partial / SCRATCH, ignore_errors=True)
         write_sums(partial)
+        for file in partial.rglob("*") if private else ():
+            file.chmod(0o700 if file.is_dir() else 0o600)
     if out.exists():
         shutil.rmtree(out)
     partial.replace(out)

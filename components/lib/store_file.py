@@ -5,9 +5,10 @@ from __future__ import annotations
 import glob
 import os
 import sqlite3
+import stat
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -26,6 +27,20 @@ def sqlite_file(uri: str) -> Path | None:
     """The file of a SQLite store; None for a server, or a store in memory."""
     name = uri.removeprefix("sqlite:///").partition("?")[0]
     return Path(name) if uri.startswith("sqlite:///") and name not in ("", ":memory:") else None
+
+
+def keep_private(uri: str) -> None:
+    """Take rights on a SQLite store and on its files from other users; a group that was given some keeps them."""
+    file = sqlite_file(uri)
+    if file is None or not file.exists():
+        return
+    artifacts = file.parent / "mlruns"
+    artifacts.mkdir(mode=0o700, exist_ok=True)
+    for each in (file, artifacts, file.with_name(f"{file.name}.lock")):
+        with suppress(FileNotFoundError, PermissionError):  # another user's store stays as that user wants it
+            mode = stat.S_IMODE(each.stat().st_mode)
+            if mode & 0o007:
+                each.chmod(mode & 0o770)
 
 
 def make_tables(uri: str) -> None:
@@ -59,7 +74,7 @@ def _make(file: Path, uri: str) -> None:
     # As a URL: MLflow writes where its first experiment keeps files into SQL as text. By default that is the current
     # folder: an apostrophe in its name ends the text, and what follows a colon is filled in.
     environment[ARTIFACTS] = (file.parent.resolve() / "mlruns").as_uri()
-    made = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    made = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, umask=0o077)
     if made.returncode:
         part.unlink(missing_ok=True)
         said = (made.stderr or made.stdout).strip().splitlines() or ["MLflow printed nothing"]

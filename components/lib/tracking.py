@@ -34,7 +34,7 @@ from components.lib.output import write_bytes
 from components.lib.plain_path import PLAIN, store_uri
 from components.lib.provenance import TASK_FILE, machine, task_document
 from components.lib.spec import TaskSpec
-from components.lib.store_file import make_tables, require_unlocked, sqlite_file
+from components.lib.store_file import keep_private, make_tables, require_unlocked, sqlite_file
 from components.lib.yaml_text import read_yaml_file
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -67,6 +67,7 @@ def client() -> MlflowClient:
     os.environ.update(probe)
     try:
         make_tables(uri)
+        keep_private(uri)
         require_unlocked(uri)
         opened = MlflowClient(uri)
         opened.search_experiments(max_results=1)
