@@ -16,14 +16,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from components.lib.cli import FIRST
 from components.lib.digests import SUMS, Sums
 from components.lib.errors import DataError
 from components.lib.spec import load_spec
-from pipelines.steps import PHANTOM, RAW, steps_of
+from pipelines.steps import RAW, Step, steps_of
 from pipelines.workspace import CHECKOUT, create_from_task
 
 MOST = 0.02
-READ_FIRST = ("phantom", "ingest")
 
 
 def main(words: list[str]) -> int:
@@ -37,17 +37,16 @@ def main(words: list[str]) -> int:
         create_from_task(named, home)
         print(f"{patients} patients\n\n| step | step, s | compared, MB | compared in, ms | share |")
         print("|---|---|---|---|---|")
-        shares = [measured(home, step) for step in (PHANTOM.name, *(each.name for each in steps_of(load_spec(named))))]
+        shares = [measured(home, step) for step in steps_of(load_spec(named))]
     print(f"the largest share is {max(shares):.2%}, goal {MOST:.0%}")
     return int(max(shares) > MOST)
 
 
-def measured(home: Path, name: str) -> float:
+def measured(home: Path, step: Step) -> float:
     """Run a step of a workspace and print its row; returns the share of comparing."""
     spec = load_spec(home / "task.yaml")
-    step = PHANTOM if name == PHANTOM.name else next(each for each in steps_of(spec) if each.name == name)
     command = [sys.executable, *step.command("task.yaml", str(spec.source.path))[1:]]
-    command += [] if name in READ_FIRST else ["--no-verify"]
+    command += [] if step.name in FIRST else ["--no-verify"]
     environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db"}
     start = time.perf_counter()
     subprocess.run(command, cwd=home, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -60,7 +59,7 @@ def measured(home: Path, name: str) -> float:
         start = time.perf_counter()
         Sums(folder, DataError, "").require(*files)
         spent += time.perf_counter() - start
-    print(f"| {name} | {seconds:.1f} | {size / 1e6:.1f} | {spent * 1e3:.1f} | {spent / seconds:.2%} |", flush=True)
+    print(f"| {step.name} | {seconds:.1f} | {size / 1e6:.1f} | {spent * 1e3:.1f} | {spent / seconds:.2%} |", flush=True)
     return spent / seconds
 
 
