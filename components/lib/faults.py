@@ -39,7 +39,7 @@ def full_disk(error: OSError, out: Path) -> MedpipeError | None:
         out: what was being written; the error itself often names no file.
     """
     # NumPy tells of a short write in these words, without a number of the system's.
-    short_write = re.search(r"\d+ requested and \d+ written", str(error))
+    short_write = re.search(r"\d{1,20} requested and \d{1,20} written", str(error))
     if error.errno not in FULL and not short_write:
         return None
     # Without a name it may be the output or a temporary file: the fuller disk is named.

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-VARIES = re.compile(r"'[^']*'|\"[^\"]*\"|(?<![\w.])[+-]?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?(?![\w.]*\w)")
+VARIES = re.compile(
+    r"'[^']*'|\"[^\"]*\"|(?<![\w.])[+-]?\d++(?:\.\d++)*+(?:,\d++(?:\.\d++)*+)*(?:e[+-]?\d++)?(?![\w.]*\w)"
+)
 """What a reason may have of one sample alone: words in quotes, and numbers that are no part of a name."""
 COLUMN = re.compile(r"^(?:column|input) .*?: ")
 """How a reason begins that names a column: numbers in that name stay."""
