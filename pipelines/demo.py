@@ -22,11 +22,11 @@ from components.lib.numbers import number
 from components.lib.places import Place, place
 from components.lib.plain_path import require_usable
 from components.lib.server import ask, serve
+from components.lib.shell_words import quoted
 from components.lib.spec import TaskSpec
 from components.lib.tracking import CHECKOUT
 from pipelines.new import create, create_of_task
 from pipelines.serve import ensure_registered, task_file, workspace_spec
-from pipelines.steps import quoted
 from pipelines.workspace import keep_printable, keep_private, task_named, workspace_name
 
 

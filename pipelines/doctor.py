@@ -31,6 +31,8 @@ from urllib.parse import quote, urlsplit
 from components.lib.errors import MedpipeError
 from components.lib.plain_path import store_uri as sqlite_uri
 from components.lib.pseudonyms import KEY_VARIABLE, fingerprint, key_file, load_key
+from components.lib.shell_words import quoted
+from components.lib.visible import visible
 from pipelines.old_versions import old_versions, without_manifest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -179,7 +181,7 @@ def _raw(workspace: Path, task: Path) -> Line:
     if values.get("phantom"):
         return Line("raw data", f"{place}: not made yet; dvc repro makes it")
     pulled = Path(f"{raw}.dvc").exists()
-    mend = f"dvc pull {place}.dvc" if pulled else "put the films there, or change source.path in the task file"
+    mend = f"dvc pull {quoted(place)}.dvc" if pulled else "put the films there, or change source.path in the task file"
     return Line("raw data", f"{place}: not there", mend, needed=True)
 
 
@@ -351,7 +353,7 @@ def _text(path: Path) -> str:
 def _inside(workspace: Path, command: str) -> str:
     """A command for a workspace, as typed from here."""
     place = os.path.relpath(workspace)
-    return command if place == "." else f"cd {place} && {command}"
+    return command if place == "." else f"cd {quoted(place)} && {command}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -365,7 +367,7 @@ def main(arguments: list[str] | None = None) -> int:
     for heading, lines in found.items():
         print(f"{heading}")
         for line in lines:
-            print(f"  {line.name:<{width}}  {line.found}")
+            print(visible(f"  {line.name:<{width}}  {line.found}"))
     mending = [line for lines in found.values() for line in lines if line.mend]
     needed, wrong = ([line for line in mending if getattr(line, which)] for which in ("needed", "wrong"))
     others = [line for line in mending if not (line.needed or line.wrong)]
@@ -374,7 +376,7 @@ def main(arguments: list[str] | None = None) -> int:
         if some:
             print(f"{title}")
             for line in some:
-                print(f"  {line.name:<{width}}  {line.mend}")
+                print(visible(f"  {line.name:<{width}}  {line.mend}"))
     print("make demo has what it needs" if not needed else f"make demo lacks {', '.join(line.name for line in needed)}")
     return 1 if needed or wrong else 0
 

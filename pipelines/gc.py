@@ -23,6 +23,7 @@ from typing import Annotated
 
 import typer
 
+from components.lib.shell_words import quoted
 from components.lib.yaml_text import read_yaml_file
 from pipelines.doctor import CHECKOUT, cache_folder, disk_size, dvc_config, size_text
 from pipelines.kept import Rows, mlflow_gc, on_this_machine, read_store, run_module, running
@@ -50,7 +51,11 @@ def survey(root: Path) -> list[Item]:
     workspaces = [root, *sorted(path.parent for path in (root / "work").glob("*/dvc.yaml"))]
     items = [item for workspace in workspaces for item in _of_workspace(workspace, root, workspaces)]
     items += [
-        Item(_name(w, root), disk_size(w), note=f"a workspace: rm -r {_name(w, root)} when you are done with it")
+        Item(
+            _name(w, root),
+            disk_size(w),
+            note=f"a workspace: rm -r -- {quoted(_name(w, root))} when you are done with it",
+        )
         for w in workspaces[1:]
     ]
     return [item for item in [*items, *_mlflow()] if item.size or item.free]

@@ -12,6 +12,7 @@ from components.lib.params import named_task
 from components.lib.patient_ids import normal
 from components.lib.places import Place, place
 from components.lib.pseudonyms import PUBLIC_KEY, fingerprint, load_key, pseudonym, require_fingerprint
+from components.lib.shell_words import quoted
 from components.lib.spec import TaskSpec, load_spec
 from pipelines import trained
 from pipelines.doctor import CHECKOUT, cache_folder, remotes
@@ -167,7 +168,7 @@ def not_touched(found: Survey) -> list[str]:
               "current"] if found.old_raw else []  # fmt: skip
     lines += [f"remote {name} ({place}): dvc gc --workspace --cloud frees it" for name, place in remotes(at).items()]
     others = {path.parent for path in [CHECKOUT / "dvc.yaml", *(CHECKOUT / "work").glob("*/dvc.yaml")]} - {at}
-    lines += [f"workspace {path}: python -m pipelines.forget - {path}" for path in sorted(others)]
+    lines += [f"workspace {path}: python -m pipelines.forget - {quoted(str(path))}" for path in sorted(others)]
     foreign = {folder.key for folder in found.everything if folder.key} - {found.key}
     lines += [f"datasets under the key with fingerprint {key}: use that key" for key in sorted(foreign)]
     unknown = _unknown(found)

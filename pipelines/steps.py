@@ -6,7 +6,6 @@ python -m pipelines.steps --check    say whether they are fresh
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -17,6 +16,7 @@ import yaml
 from components.lib.made_files import write_or_check
 from components.lib.params import named_task
 from components.lib.places import is_remote
+from components.lib.shell_words import quoted
 from components.lib.spec import TaskSpec, load_spec
 from components.lib.tracking import CHECKOUT
 
@@ -159,12 +159,6 @@ def _stage(step: Step, spec: TaskSpec, *, absolute: bool) -> dict[str, Any]:
         "params": [{TASK: [*step.sections, *(name for name in step.optional if name in spec.model_fields_set)]}],
         "outs": outs,
     }
-
-
-def quoted(word: str) -> str:
-    """A word of a command line as every shell reads it: DVC uses the user's own, and in fish a backslash counts between
-    quotes."""
-    return r"\\".join(shlex.quote(part) if part else "" for part in word.split("\\")) or "''"
 
 
 def escaped(text: str) -> str:

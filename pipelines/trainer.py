@@ -21,8 +21,9 @@ import yaml
 
 from components.lib.cli import run
 from components.lib.errors import MedpipeError
+from components.lib.shell_words import quoted
 from components.lib.spec import load_spec
-from pipelines.steps import STEPS, quoted
+from pipelines.steps import STEPS
 
 API = "trainer.kubeflow.org/v1alpha1"
 RUNTIME = "jax-distributed"

@@ -26,12 +26,12 @@ import typer
 from components.lib.csv_file import write_csv
 from components.lib.errors import MedpipeError
 from components.lib.quiet import quiet_import
+from components.lib.shell_words import quoted
 from components.lib.spec import TaskSpec
 from components.lib.tracking import training_run
 from pipelines.demo import workspace_for
 from pipelines.serve import task_file, workspace_spec
 from pipelines.space import edited, rounded, space_of
-from pipelines.steps import quoted
 from pipelines.study import OWN, open_study, own_trial, unfinished
 
 FOLDER = Path("tuning")

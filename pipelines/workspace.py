@@ -16,11 +16,12 @@ from typing import Any
 from components.lib.errors import DataError, MedpipeError, nearest
 from components.lib.places import Place, Remote, is_remote, place
 from components.lib.plain_path import plain_path, require_usable
+from components.lib.shell_words import quoted
 from components.lib.spec import TaskSpec, load_spec
 from components.lib.tracking import CHECKOUT
 from components.lib.yaml_text import file_text, one_line, parsed_yaml, read_yaml, read_yaml_file
 from pipelines.doctor import dvc_config
-from pipelines.steps import dvc_yaml, quoted, stages_of, unescaped
+from pipelines.steps import dvc_yaml, stages_of, unescaped
 
 TASKS = CHECKOUT / "pipelines" / "tasks"
 SECTIONS = ("split", "clean", "augment", "train", "evaluate", "register")

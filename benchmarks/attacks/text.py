@@ -24,11 +24,11 @@ from components.lib import markdown as md
 from components.lib.csv_file import write_csv
 from components.lib.errors import MedpipeError
 from components.lib.page import Section, page, paragraph, table
+from components.lib.shell_words import quoted
 from components.lib.spec import load_spec
 from components.lib.yaml_text import read_yaml
 from pipelines.look import Draft, Questions, task_text
 from pipelines.new import create
-from pipelines.steps import quoted
 
 CHECKOUT = Path(__file__).parents[2]
 SECONDS, MEGABYTES = 5.0, 100.0

@@ -33,6 +33,7 @@ from components.lib.output import output
 from components.lib.params import named_task
 from components.lib.positions import apart, reordered
 from components.lib.registry import fetch
+from components.lib.shell_words import quoted
 from components.lib.spec import TaskSpec, load_spec
 from components.lib.tracking import Run, client, new_run
 
@@ -184,7 +185,7 @@ def cleaned(data: Path, task: Path | None = None) -> tuple[TaskSpec, Dataset]:
             str(folder),
             expected="data that are cleaned",
             found="no dataset.json",
-            todo=f"cd {workspace or data} && dvc repro clean",
+            todo=f"cd {quoted(str(workspace or data))} && dvc repro clean",
         )
     dataset = Dataset(folder)
     if dataset.info.step != "clean":

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from components.lib.errors import ModelError
 from components.lib.server import ANSWER_SECONDS, serve, session
+from components.lib.shell_words import quoted
 from components.register.cases import Cases
 
 TOLERANCE = 1e-6
@@ -87,7 +88,7 @@ def asked(model: str, cases: Cases) -> Golden:
                 expected=f"an answer to each golden case within {ANSWER_SECONDS} s",
                 found=f"none to one of them: {type(error).__name__}",
                 todo=f"look whether memory ran out, then run the step again: dvc repro register; or serve it yourself:"
-                f" mlflow models serve -m {model} --env-manager local",
+                f" mlflow models serve -m {quoted(str(model))} --env-manager local",
             ) from None
     answers, seconds = zip(*told, strict=True)
     apart = differences(cases, answers)

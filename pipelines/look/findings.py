@@ -10,7 +10,7 @@ import pandas as pd
 
 from components.lib.errors import DataError
 from components.lib.places import Place
-from pipelines.steps import quoted
+from components.lib.shell_words import quoted
 
 GUIDE = "docs/new-task.md says what is read, and how to write a task file by hand"
 

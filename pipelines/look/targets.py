@@ -11,6 +11,7 @@ import pandas as pd
 from components.lib.errors import DataError, nearest
 from components.lib.kinds._labels import normal_form
 from components.lib.places import Place
+from components.lib.shell_words import quoted
 from pipelines.look import names
 from pipelines.look.choices import Classes, choose_threshold
 from pipelines.look.columns import classes_of, few_values, labels_of, target_name
@@ -176,7 +177,7 @@ def _named(questions: Questions, raw: pd.DataFrame) -> Target:
             "--target",
             expected=f"the column alone: {column}",
             found=f"{wanted}; cells of {column!r} hold one label each",
-            todo=f"--target {column}",
+            todo=f"--target {quoted(column)}",
         )
     if several is None:
         return Target(column)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,10 +21,13 @@ from workspaces import CHECKOUT, TINY_TASK
 
 from components.lib.errors import MedpipeError, SpecError
 from components.lib.plain_path import path_problem
+from components.lib.shell_words import quoted
 from components.lib.spec import load_spec
+from pipelines.doctor import _inside
+from pipelines.gc import survey
 from pipelines.kubeflow import arguments, build
 from pipelines.look.findings import Questions
-from pipelines.steps import mlproject, quoted
+from pipelines.steps import mlproject
 from pipelines.trainer import train_job
 from pipelines.workspace import TASKS
 
@@ -75,6 +79,22 @@ def test_a_command_that_we_advise_names_what_was_meant(empty: Path, data: str, t
     command = Questions(data=data).command(target)
     told = words_of(command.replace("python -m", "printf '%s\\0'", 1), empty)
     assert told == ["pipelines.new", data, "--target", target]
+
+
+@given(name=NAMES)
+def test_the_doctor_names_the_workspace_that_was_meant(empty: Path, name: str) -> None:
+    if "/" in name or name in (".", ".."):
+        return
+    advice = _inside(Path.cwd() / name, "printf done")
+    assert words_of(advice.replace("cd ", "printf '%s\\0' ", 1).replace(" && printf done", ""), empty) == [name]
+
+
+def test_gc_names_the_workspace_that_was_meant(tmp_path: Path) -> None:
+    workspace = tmp_path / "work/films;touch PWNED;"
+    workspace.mkdir(parents=True)
+    (workspace / "dvc.yaml").write_text("stages: {}\n")
+    (note,) = [item.note for item in survey(tmp_path) if "rm -r" in item.note]
+    assert shlex.split(note.split(": ", 1)[1])[:4] == ["rm", "-r", "--", "work/films;touch PWNED;"]
 
 
 @settings(max_examples=60, deadline=None)
@@ -218,4 +238,4 @@ def test_one_function_makes_words_of_names() -> None:
             )
             if "shlex" in names or shell or system:
                 others.append(str(file.relative_to(CHECKOUT)))
-    assert others == ["pipelines/steps.py"]
+    assert others == ["components/lib/shell_words.py"]

@@ -21,11 +21,12 @@ from odd_places import ALL_AT_ONCE, forget_links
 from components.lib.errors import MedpipeError, SpecError
 from components.lib.places import place
 from components.lib.plain_path import LINE_BREAKS, plain_path
+from components.lib.shell_words import quoted
 from components.lib.spec import load_spec
 from pipelines.doctor import cache_folder, dvc_config
 from pipelines.look import Questions
 from pipelines.new import create
-from pipelines.steps import quoted, stages_of
+from pipelines.steps import stages_of
 from pipelines.workspace import TASKS, require_fresh
 
 SPEC = load_spec(TASKS / "chest_xray_pneumonia.yaml").model_copy(update={"phantom": None})
