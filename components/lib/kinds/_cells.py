@@ -25,6 +25,8 @@ Censored = Literal["half", "limit", "unknown"]
 """What stands for a value below a limit: half the limit, the limit, or nothing."""
 OLDEST = 120
 """Years; a larger age is a mask: only one person (Jeanne Calment, 122) is known to have lived longer."""
+LONGEST = 4096
+"""Characters of a cell that means "unknown", or is a number."""
 YOUNGEST_MASKED = 80
 """Years from which "> 89" or "90+" is a mask: privacy rules hide ages over 89 (45 CFR 164.514(b)(2)(i)(C))."""
 
@@ -103,6 +105,8 @@ class Rule:
         if is_missing(value):
             return math.nan, ""
         if isinstance(value, str):
+            if len(value) > LONGEST:
+                raise Unusable(f"column {column}: no number; a text of {len(value)} characters")
             if plain_word(value) in self.words:
                 return math.nan, "unknown"
             limit = limit_of(value) if self.censored or self.masks else None
@@ -123,7 +127,9 @@ class Rule:
         Raises:
             Unusable: as `_rows.category`.
         """
-        if isinstance(value, str) and (plain_word(value) in self.words or self._is_number(value)):
+        # Some characters become eighteen in `plain_word`.
+        short = value if isinstance(value, str) and len(value) <= LONGEST else None
+        if short is not None and (plain_word(short) in self.words or self._is_number(short)):
             return "", "unknown"
         return category(column, value, allowed), ""
 

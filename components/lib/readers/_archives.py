@@ -24,7 +24,7 @@ from components.lib.errors import DataError, Unusable
 from components.lib.places import Place
 from components.lib.readers.folder import LARGEST, leads_outside
 
-MOST_ENTRIES = 2_000_000
+MOST_ENTRIES, LONGEST_NAME = 2_000_000, 4096
 MOST_RATIO, LARGE = 200, 10_000_000
 """An entry of more bytes than LARGE, or an archive of 100 times as many, that shrank to less than 1/200 is a bomb."""
 TODO = "pack it anew from the folder, with plain files alone: zip -r, or tar -czf"
@@ -202,6 +202,8 @@ def _add(entries: dict[str, Entry], path: Place, number: int, name: str, entry: 
     """Enter a file, None for a folder, or refuse it. Names aren't told: they may be a patient's."""
     if leads_outside(name):
         raise _refused(path, f"entry {number} leads outside the archive")
+    if len(name) > LONGEST_NAME:  # a tar may have names of any length, and patterns of a task file are asked about them
+        raise _refused(path, f"entry {number} has a name of more than {LONGEST_NAME} characters")
     if number > MOST_ENTRIES:
         raise _refused(path, f"more than {MOST_ENTRIES} entries")
     if entry is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ MILLIMETRES = {"mm": 1.0, "meter": 1e3, "micron": 1e-3, "unknown": 1.0}
 HEAD = 540
 LARGEST_OFFSET = 1 << 24
 """Bytes of header and extensions."""
+MOST_PACKED = 1032
+"""Bytes that gzip can pack into one."""
 SAME_PLACE = 0.1
 """mm by which corners of a mask may lie off those of its volume."""
 
@@ -64,6 +67,7 @@ def _read(path: Path) -> tuple[NDArray[np.float32], Affine]:
         kind = nibabel.Nifti2Image if _version(path) == 2 else nibabel.Nifti1Image
         image = kind.from_filename(str(path))
         affine = _checked(image.header, image.affine)
+        _require_whole(path, image.header)
         with np.errstate(all="ignore"):
             values = np.asarray(image.get_fdata(caching="unchanged", dtype=np.float32))
     except (FileNotFoundError, Unusable):
@@ -119,6 +123,18 @@ def _checked(header: Any, affine: Any) -> Affine:
         raise Unusable("no place in space: neither sform nor qform says where right, front and head are")
     scale = MILLIMETRES[header.get_xyzt_units()[0]]
     return np.asarray(np.diag([scale, scale, scale, 1.0]) @ affine, np.float64)
+
+
+def _require_whole(path: Path, header: Any) -> None:
+    """Refuse a file that can't hold the voxels that its header states: nibabel makes room for them first.
+
+    Raises:
+        Unusable: it is cut off.
+    """
+    stated = math.prod(header.get_data_shape()) * header.get_data_dtype().itemsize
+    held = path.stat().st_size * (MOST_PACKED if path.name.lower().endswith(".gz") else 1)
+    if stated > held:
+        raise Unusable("unreadable: the NIfTI file is cut off or damaged")
 
 
 def _corners(grid: Affine, values: NDArray[Any]) -> NDArray[np.float64]:

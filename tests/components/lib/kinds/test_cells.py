@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from mlflow.types.schema import AnyType
 from pydantic import ValidationError
 
 from components.lib.errors import Unusable
-from components.lib.kinds._cells import Limit, limit_of
+from components.lib.kinds._cells import Limit, limit_of, rule
 from components.lib.kinds.table import Row, Table
 from serving.batch_part import _as_asked, _spelt_out
 
@@ -163,3 +164,15 @@ def test_one_raw_row_is_read_alike_in_training_in_a_request_and_in_a_batch(row: 
         assert batch == trained
     else:
         assert isinstance(batch, str)
+
+
+def test_a_long_text_is_refused_before_its_characters_are_made_plain() -> None:
+    """One character of three bytes becomes eighteen."""
+    read, text = rule(("k.A.",), "half", True, 90.0), "\ufdfa" * 20_000_000
+    begun = perf_counter()
+    with pytest.raises(Unusable, match="a text of 20000000 characters"):
+        read.number("troponin", text)
+    with pytest.raises(Unusable, match="20000000 characters"):
+        read.category("ward", text, None)
+    assert perf_counter() - begun < 1
+    assert read.number("troponin", "k.A.") == (pytest.approx(math.nan, nan_ok=True), "unknown")

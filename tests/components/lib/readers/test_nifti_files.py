@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from benchmarks.attacks.reading import read_apart
 from components.lib.errors import DataError, Unusable
 from components.lib.kinds._volumes import LARGEST
 from components.lib.kinds.multiclass import Multiclass
@@ -290,3 +292,12 @@ def test_a_gzip_whose_header_never_ends_is_read_no_further_than_it_says(tmp_path
         file.write(plain + b"\0" * (1 << 24))
     (tmp_path / "b.nii.gz").write_bytes(packed.getvalue())
     assert read_volume(tmp_path / "b.nii.gz").content() == read_volume(tmp_path / "a.nii").content()
+
+
+def test_a_header_that_states_more_voxels_than_the_file_holds_is_refused_before_room_is_made(tmp_path: Path) -> None:
+    nibabel.save(nibabel.Nifti1Image(np.zeros((9, 8, 7), np.int16), np.eye(4)), tmp_path / "v.nii")
+    raw = bytearray((tmp_path / "v.nii").read_bytes())
+    raw[42:48] = struct.pack("<HHH", 800, 800, 800)
+    told = read_apart("volume", [bytes(raw), gzip.compress(raw)], megabytes=4096)
+    assert (told.refused, told.broken) == (2, [])
+    assert told.megabytes < 50
