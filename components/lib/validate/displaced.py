@@ -1,9 +1,9 @@
 """Pairs of pictures that show the same place, shifted or cropped: proposed by small patches, decided by alignment.
 
-Around the strongest spots of a band-pass of each picture a patch is taken and turned into bits (locality-sensitive
-hashing of signs: Charikar 2002, doi:10.1145/509907.509965). Equal bits propose a pair and where one picture lies in the
-other; the alignment is made finer by ECC (Evangelidis & Psarakis 2008, doi:10.1109/TPAMI.2008.113), and the pixels
-that both show must correlate as those of any other near duplicates.
+Patches that are alike (`similar_patches`) propose a pair, and where one picture lies in the other, when two of them say
+the same place. What is left of these when the reduced pictures are laid over each other is aligned by ECC (Evangelidis
+& Psarakis 2008, doi:10.1109/TPAMI.2008.113), and the pixels that both show must correlate as those of any other near
+duplicates.
 """
 
 from __future__ import annotations
@@ -16,106 +16,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.lib.parallel import each_sample
-from components.lib.validate.pictures import AT_ONCE, DETAIL, Floats32, Pictures, Rows
+from components.lib.validate.patches import Patches, enlarged, patches
+from components.lib.validate.pictures import DETAIL, Floats32, Pictures, Rows
+from components.lib.validate.similar_patches import Wanted, similar
 
-SPOTS, RADIUS, STEP = 8, 15, 3
-"""Patches of a picture, pixels from their middle to their edge, and pixels from one value to the next."""
-FINE, COARSE = 1.2, 2.4
-"""Deviations of the two blurs whose difference is the band-pass."""
-SCALES = (1.0, 0.9, 0.8)
-"""Of the second picture: what is cropped and brought back to its size shows everything larger."""
-BITS, TABLES, LEARNT_FROM = 22, 3, 20_000
-MOST_ALIKE = 40
-"""Patches with equal bits beyond which these bits say nothing."""
-ONE, TWO, GRID = 0.97, 0.93, 4.0
-"""Least correlation of a single patch, and of each of two that lie alike, to so many pixels."""
-SHEAR = 0.05
-_ENOUGH = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-5)
-AT_A_TIME = 65_536
-ROUGHLY, OVERLAP = 0.8, 0.45
-"""Least correlation before the alignment is made finer, and the share of a picture that both show."""
+ALIKE, ONE, GRID = 0.9, 0.93, 4.0
+"""Least correlation of two patches that lie alike, to so many pixels, and of one of them."""
+PARTNERS, WAYS, MOST_TRIED = 8, 2, 150_000
+"""Pictures that are tried for one, ways to lay them over each other, and pairs that are tried at all, at most."""
+SMALL, ROUGHLY, BETTER, ROUGHLY_DETAIL, AT_ONCE = 32, 0.8, 0.975, 0.9, 4096
+"""Side of the reduced pictures, their least correlation as the patches say, and once aligned; of fine detail, too."""
+ROUGH_SHEAR, SHEAR, STRETCH, OVERLAP = 0.05, 0.02, 0.04, 0.4
+"""How much an alignment may turn, rough and fine; how much it may widen where it narrows elsewhere, which no crop does;
+and the share of a picture that both must show."""
+_BRIEFLY, _ENOUGH = ((cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, *limit) for limit in ((10, 1e-3), (40, 1e-5)))
 SAME, SAME_DETAIL = 0.985, 0.93
 
 
 @dataclass(frozen=True)
-class Patches:
-    """The patches of N pictures at one scale, one after the other."""
+class Proposed:
+    """Where the second picture of each pair (n,) lies in the first: x = `scale`·x₂ + `x`, in pixels as patches have."""
 
-    values: NDArray[np.float16]
-    """(P, D) of length 1."""
-    rows: Rows
-    """(P,) of the picture."""
-    places: Floats32
-    """(P, 2) x and y in pixels of the unscaled picture."""
+    first: Rows
+    second: Rows
+    scale: Floats32
+    x: Floats32
+    y: Floats32
+    votes: Rows
+    alike: Floats32
 
+    def __len__(self) -> int:
+        return len(self.first)
 
-_AROUND = np.ones((5, 5), np.uint8)
-_STEPS = np.arange(-RADIUS, RADIUS + 1, STEP)
-BORDER = 8
-
-
-def _pixels(pictures: Pictures, rows: Rows) -> Floats32:
-    """Pictures (n, h, w), small ones enlarged so that a patch is a part of them."""
-    pixels = pictures.pixels(rows, DETAIL)
-    high, wide = pixels.shape[1:]
-    if min(high, wide) >= DETAIL:
-        return pixels
-    size = (round(wide * DETAIL / min(high, wide)), round(high * DETAIL / min(high, wide)))
-    return np.stack([cv2.resize(each, size, interpolation=cv2.INTER_CUBIC) for each in pixels])
+    def __getitem__(self, chosen: NDArray[np.generic]) -> Proposed:
+        return Proposed(*(each[chosen] for each in vars(self).values()))
 
 
-def _of_piece(pictures: Pictures, scale: float, rows: Rows) -> Patches:
-    """Patches of some pictures, all of them filtered as one tall picture: a thousand small ones cost more."""
-    pixels = _pixels(pictures, rows)
-    if scale != 1:
-        high, wide = (round(side * scale) for side in pixels.shape[1:])
-        pixels = np.stack([cv2.resize(each, (wide, high), interpolation=cv2.INTER_AREA) for each in pixels])
-    count, high, wide = pixels.shape
-    if min(high, wide) <= 2 * RADIUS:
-        return Patches(np.zeros((0, len(_STEPS) ** 2), np.float16), np.zeros(0, np.intp), np.zeros((0, 2), np.float32))
-    tall = np.pad(pixels, ((0, 0), (BORDER, BORDER), (0, 0)), mode="reflect").reshape(-1, wide)
-    band = cv2.GaussianBlur(tall, (0, 0), FINE) - cv2.GaussianBlur(tall, (0, 0), COARSE)
-    strength = np.asarray(np.abs(band), np.float32)
-    strength[strength < cv2.dilate(strength, _AROUND)] = 0
-    cut = (slice(None), slice(BORDER, BORDER + high))
-    smooth = np.asarray(cv2.blur(band, (STEP, STEP)), np.float32).reshape(count, high + 2 * BORDER, wide)[cut]
-    inner = strength.reshape(count, high + 2 * BORDER, wide)[cut][:, RADIUS:-RADIUS, RADIUS:-RADIUS]
-    flat = inner.reshape(count, -1)
-    chosen = np.argpartition(-flat, min(SPOTS, flat.shape[1] - 1), axis=1)[:, :SPOTS]
-    place, spot = np.nonzero(np.take_along_axis(flat, chosen, axis=1) > 1e-3)
-    y, x = np.divmod(chosen[place, spot], inner.shape[2])
-    y, x = y + RADIUS, x + RADIUS
-    at_y, at_x = y[:, None, None] + _STEPS[:, None], x[:, None, None] + _STEPS[None, :]
-    taken = smooth[place[:, None, None], at_y, at_x].reshape(len(place), len(_STEPS) ** 2)
-    taken -= taken.mean(axis=1, keepdims=True)
-    taken /= np.maximum(np.linalg.norm(taken, axis=1, keepdims=True), 1e-9)
-    return Patches(taken.astype(np.float16), rows[place], (np.stack([x, y], axis=1) / scale).astype(np.float32))
-
-
-def _patches(pictures: Pictures, scale: float) -> Patches:
-    pieces = [np.arange(at, min(at + AT_ONCE, len(pictures))) for at in range(0, len(pictures), AT_ONCE)]
-    found = list(each_sample(partial(_of_piece, pictures, scale), pieces))
-    return Patches(*(np.concatenate([getattr(each, name) for each in found]) for name in ("values", "rows", "places")))
-
-
-def displaced_pairs(pictures: Pictures) -> tuple[Rows, Rows, Floats32]:
+def displaced_pairs(pictures: Pictures, wanted: Wanted) -> tuple[Rows, Rows, Floats32]:
     """Pairs of pictures of which one shows a part of the other.
 
     Returns:
         First and second row (n,), the first smaller, and the correlation (n,) of what both show, once aligned.
     """
-    patches = {scale: _patches(pictures, scale) for scale in SCALES}
-    base = patches[1.0]
-    if len(base.rows) < 2:
-        return np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0, np.float32)
-    axes = _axes(base.values)
-    asked: dict[tuple[int, int], list[tuple[float, float, float]]] = {}
-    for scale, other in patches.items():
-        for one, two, x, y in _proposed(base, other, axes, scale):
-            asked.setdefault((one, two), []).append((scale, x, y))
-    found = each_sample(partial(_aligned, pictures), [(pair, tuple(ways)) for pair, ways in sorted(asked.items())])
+    reduced = _Reduced(pictures)
+    proposed = reduced.overlaid(_likeliest(_proposed(pictures, wanted)))
+    asked = zip(*(vars(proposed)[name].tolist() for name in ("first", "second", "scale", "x", "y")), strict=True)
+    found = each_sample(partial(_aligned, pictures, reduced), asked)
     best: dict[tuple[int, int], float] = {}
-    for (one, two), correlation in zip(sorted(asked), found, strict=True):
+    for one, two, correlation in zip(proposed.first.tolist(), proposed.second.tolist(), found, strict=True):
         pair = (min(one, two), max(one, two))
         best[pair] = max(best.get(pair, 0.0), correlation)
     kept = sorted(pair for pair, correlation in best.items() if correlation)
@@ -123,88 +71,158 @@ def displaced_pairs(pictures: Pictures) -> tuple[Rows, Rows, Floats32]:
     return rows[:, 0], rows[:, 1], np.array([best[pair] for pair in kept], np.float32)
 
 
-def _proposed(base: Patches, other: Patches, axes: Floats32, scale: float) -> list[tuple[int, int, float, float]]:
-    """First and second row, and where the second's corner lies in the first, for pairs that enough patches propose."""
-    one, two, alike = _collisions(base, other, axes, same=scale == 1)
-    first, second = base.rows[one], other.rows[two]
-    offset = base.places[one] - other.places[two] * scale
-    votes = np.zeros(len(one), np.intp)
+def _proposed(pictures: Pictures, wanted: Wanted) -> Proposed:
+    """What two patches and more say, all scales together."""
+    scaled = patches(pictures)
+    base = scaled[1.0]
+    keys: dict[float, list[NDArray[np.int64]]] = {scale: [] for scale in scaled}
+    alike: dict[float, list[NDArray[np.float16]]] = {scale: [] for scale in scaled}
+    for scale, one, two, correlation in similar(base, scaled, ALIKE, wanted):
+        if scale == 1:  # one set with itself: each pair once
+            one, two = np.minimum(one, two), np.maximum(one, two)
+        keys[scale].append(one.astype(np.int64) * len(scaled[scale].rows) + two)
+        alike[scale].append(correlation.astype(np.float16))
+    told = []
+    for scale, other in scaled.items():
+        key, at = np.unique(np.concatenate([np.zeros(0, np.int64), *keys.pop(scale)]), return_index=True)
+        one, two = np.divmod(key, max(1, len(other.rows)))
+        correlation = np.concatenate([np.zeros(0, np.float16), *alike.pop(scale)])[at].astype(np.float32)
+        told.append(_voted(base, other, one, two, correlation, scale, len(pictures)))
+    return Proposed(*(np.concatenate([vars(each)[name] for each in told]) for name in vars(told[0])))
+
+
+def _voted(
+    base: Patches, other: Patches, one: Rows, two: Rows, alike: Floats32, scale: float, count: int
+) -> Proposed:  # fmt: skip
+    """Of alike patches (n,) those pictures of which two say the same place."""
+    pair = base.rows[one] * count + other.rows[two]
+    several = _counts(pair) >= 2
+    one, two, alike, pair = one[several], two[several], alike[several], pair[several]
+    offset = base.places[one] - other.places[two] * np.float32(scale)
+    votes = np.zeros(len(pair), np.intp)
     for shift in (0.0, GRID / 2):  # two grids, so that no edge of one parts what belongs together
-        cells = np.floor((offset + shift) / GRID).astype(np.intp)
-        keys = np.column_stack([first, second, cells])
-        _, place, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-        votes = np.maximum(votes, count[place.ravel()])
-    chosen = (votes >= 2) & (alike >= TWO) | (alike >= ONE)
-    rows, at = np.unique(np.column_stack([first[chosen], second[chosen]]), axis=0, return_index=True)
-    where = offset[chosen][at]
-    return [(int(a), int(b), float(x), float(y)) for (a, b), (x, y) in zip(rows, where, strict=True)]
+        cells = np.floor((offset + shift) / GRID).astype(np.int64) + 128
+        votes = np.maximum(votes, _counts((pair * 256 + cells[:, 0]) * 256 + cells[:, 1]))
+    chosen = np.flatnonzero((votes >= 2) & (alike >= ONE))
+    chosen = chosen[np.lexsort((-alike[chosen], -votes[chosen], pair[chosen]))]
+    chosen = chosen[np.unique(pair[chosen], return_index=True)[1]]
+    first, second = np.divmod(pair[chosen], max(1, count))
+    x, y = offset[chosen].T
+    return Proposed(first, second, np.full(len(chosen), scale, np.float32), x, y, votes[chosen], alike[chosen])
 
 
-def _collisions(
-    one: Patches, other: Patches, axes: Floats32, *, same: bool
-) -> tuple[Rows, Rows, Floats32]:  # fmt: skip
-    """Patches of each that are alike, and how much (n,)."""
-    pairs = []
-    for mine, theirs in zip(_keys(one.values, axes), _keys(other.values, axes), strict=True):
-        order = np.argsort(theirs, kind="stable")
-        low, high = (np.searchsorted(theirs[order], mine, side) for side in ("left", "right"))
-        count = np.where(high - low > MOST_ALIKE, 0, high - low)
-        first = np.repeat(np.arange(len(mine)), count)
-        step = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-        second = order[np.repeat(low, count) + step]
-        differ = one.rows[first] < other.rows[second] if same else one.rows[first] != other.rows[second]
-        pairs.append(first[differ] * len(other.rows) + second[differ])
-    first, second = np.divmod(np.unique(np.concatenate(pairs)), max(1, len(other.rows)))
-    alike = [np.zeros(0, np.float32)]
-    for at in range(0, len(first), AT_A_TIME):
-        left, right = (held.values[rows[at : at + AT_A_TIME]].astype(np.float32)
-                        for held, rows in ((one, first), (other, second)))  # fmt: skip
-        alike.append((left * right).sum(axis=1))
-    told = np.concatenate(alike)
-    return first[told >= TWO], second[told >= TWO], told[told >= TWO]
+def _counts(keys: NDArray[np.int64]) -> Rows:
+    """How often each one's key is there (n,)."""
+    _, place, count = np.unique(keys, return_inverse=True, return_counts=True)
+    return np.asarray(count[place.ravel()], np.intp)
 
 
-def _keys(values: NDArray[np.float16], axes: Floats32) -> list[NDArray[np.int64]]:
-    """The bits of every patch (P,) in each table."""
-    keys = []
-    for table in range(TABLES):
-        part = axes[:, table * BITS : (table + 1) * BITS]
-        pieces = [values[at : at + AT_A_TIME].astype(np.float32) @ part > 0 for at in range(0, len(values), AT_A_TIME)]
-        keys.append(np.concatenate(pieces) @ (1 << np.arange(BITS, dtype=np.int64)))
-    return keys
+def _likeliest(proposed: Proposed) -> Proposed:
+    """The ways that most patches say, of each pair; and of each picture the pairs that most say."""
+    low, high = np.minimum(proposed.first, proposed.second), np.maximum(proposed.first, proposed.second)
+    order = np.lexsort((-proposed.alike, -proposed.votes, high, low))
+    proposed, low, high = proposed[order], low[order], high[order]
+    begins = np.flatnonzero(np.diff(low, prepend=-1) | np.diff(high, prepend=-1))
+    number = np.repeat(np.arange(len(begins)), np.diff([*begins, len(low)]))
+    few = np.arange(len(low)) - begins[number] < WAYS if len(low) else np.zeros(0, bool)
+    rank = np.full(len(begins), PARTNERS)
+    for rows in (low[begins], high[begins]):
+        by = np.lexsort((-proposed.alike[begins], -proposed.votes[begins], rows))
+        rank[by] = np.minimum(rank[by], np.arange(len(by)) - np.searchsorted(rows[by], rows[by]))
+    best = np.lexsort((-proposed.alike[begins], -proposed.votes[begins], rank))[:MOST_TRIED]
+    tried = np.zeros(len(begins), bool)
+    tried[best[rank[best] < PARTNERS]] = True
+    return proposed[few & tried[number]]
 
 
-def _axes(values: NDArray[np.float16]) -> Floats32:
-    """Directions whose signs are the bits (D, BITS of each table): principal components, and these turned."""
-    sample = values[:: max(1, len(values) // LEARNT_FROM)].astype(np.float64)
-    sample -= sample.mean(axis=0)
-    spread, axes = np.linalg.eigh(sample.T @ sample / len(sample))
-    axes, spread = axes[:, ::-1][:, :BITS], np.maximum(spread[::-1][:BITS], 1e-9)
-    chance = np.random.default_rng(0)
-    turns = [np.linalg.qr(chance.normal(size=(BITS, BITS)))[0] for _ in range(TABLES - 1)]
-    return np.concatenate([axes, *((axes / spread**0.25) @ turn for turn in turns)], axis=1).astype(np.float32)
+class _Reduced:
+    """All pictures reduced, (N, h, w), in which most proposals are seen to be none."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        self.shape = pictures.shape(SMALL)
+        self.small = pictures.reduced(SMALL).reshape(-1, *self.shape)
+        # Pixels that patches have, of one of a reduced picture.
+        self.factor = max(1.0, DETAIL / min(pictures.shape(DETAIL))) * pictures.shape(DETAIL)[0] / self.shape[0]
+
+    def overlaid(self, proposed: Proposed) -> Proposed:
+        """Those that correlate, laid over each other as the patches say."""
+        high, wide = self.shape
+        y, x = (each.ravel() for each in np.mgrid[0:high:3, 0:wide:3])
+        told = [np.zeros(0, bool)]
+        for at in range(0, len(proposed), AT_ONCE):
+            some = proposed[np.arange(at, min(at + AT_ONCE, len(proposed)))]
+            at_x, at_y = (
+                some.scale[:, None] * (each.astype(np.float32) + 0.5) + (shift / self.factor)[:, None] - 0.5
+                for each, shift in ((x, some.x), (y, some.y))
+            )
+            inside = (at_x >= 0) & (at_x <= wide - 1) & (at_y >= 0) & (at_y <= high - 1)
+            ones, others = self._between(some.first, at_x, at_y), self.small[some.second[:, None], y, x]
+            correlation = _correlation(ones, others.astype(np.float32), inside)
+            told.append((correlation >= ROUGHLY) & (inside.mean(axis=1) >= OVERLAP))
+        return proposed[np.concatenate(told)]
+
+    def _between(self, rows: Rows, x: Floats32, y: Floats32) -> Floats32:
+        """Pictures (n,) at places (n, k) between their pixels."""
+        high, wide = self.shape
+        left, top = np.clip(x.astype(np.intp), 0, wide - 2), np.clip(y.astype(np.intp), 0, high - 2)
+        right, below = np.clip(x - left, 0, 1), np.clip(y - top, 0, 1)
+        start, flat = (rows[:, None] * high + top) * wide + left, self.small.reshape(-1)
+        upper, lower = (flat[at] * (1 - right) + flat[at + 1] * right for at in (start, start + wide))
+        return np.asarray(upper * (1 - below) + lower * below, np.float32)
+
+    def warp(self, one: int, two: int, warp: Floats32) -> Floats32 | None:
+        """A better way (2, 3) to lay the second picture over the first, in pixels that patches have; None: no way."""
+        move = np.float32((self.factor - 1) / 2)  # a pixel's middle lies elsewhere
+        inward = (warp[:, 2] + warp[:, :2].sum(axis=1) * move - move) / self.factor
+        ones, others = (self.small[row].astype(np.float32) for row in (one, two))
+        correlation, finer = _finer(ones, others, np.column_stack([warp[:, :2], inward]), _BRIEFLY)
+        if correlation < BETTER or _correlated(ones, others, finer)[1] < ROUGHLY_DETAIL:
+            return None
+        outward = finer[:, 2] * self.factor - finer[:, :2].sum(axis=1) * move + move
+        return np.column_stack([finer[:, :2], outward]).astype(np.float32)
 
 
-def _aligned(pictures: Pictures, asked: tuple[tuple[int, int], tuple[tuple[float, float, float], ...]]) -> float:
+def _correlation(ones: Floats32, others: Floats32, inside: NDArray[np.bool_]) -> Floats32:
+    """Of each row (n, k), over its places that are inside."""
+    count = np.maximum(inside.sum(axis=1, keepdims=True), 1)
+    one, two = (np.where(inside, e - (e * inside).sum(axis=1, keepdims=True) / count, 0) for e in (ones, others))
+    length = np.linalg.norm(one, axis=1) * np.linalg.norm(two, axis=1)
+    return np.asarray((one * two).sum(axis=1) / np.maximum(length, 1e-6), np.float32)
+
+
+def _finer(
+    ones: Floats32, others: Floats32, warp: Floats32, until: tuple[int, int, float]
+) -> tuple[float, Floats32]:  # fmt: skip
+    """The correlation of two pictures once aligned, from `warp` on, and how; 0 where they can't be or one is turned."""
+    try:
+        everywhere = np.ones(ones.shape, np.uint8)
+        start = np.asarray(warp, np.float32)
+        correlation, found = cv2.findTransformECC(ones, others, start, cv2.MOTION_AFFINE, until, everywhere, 3)
+    except cv2.error:  # it doesn't converge: they aren't one
+        return 0.0, warp
+    finer = np.asarray(found, np.float32)
+    return (0.0 if max(abs(finer[0, 1]), abs(finer[1, 0])) > ROUGH_SHEAR else correlation), finer
+
+
+def _aligned(pictures: Pictures, reduced: _Reduced, asked: tuple[int, int, float, float, float]) -> float:
     """The correlation of what both pictures show, aligned; 0 where they are two."""
-    (one, two), ways = asked
-    ones, others = (_pixels(pictures, np.array([row]))[0] for row in (one, two))
-    for scale, x, y in ways:
-        warp = np.array([[1 / scale, 0, -x / scale], [0, 1 / scale, -y / scale]], np.float32)
-        if _correlated(ones, others, warp)[0] < ROUGHLY:
-            continue
-        try:
-            everywhere = np.ones(ones.shape, np.uint8)
-            finer = cv2.findTransformECC(ones, others, warp, cv2.MOTION_AFFINE, _ENOUGH, everywhere, 3)[1]
-        except cv2.error:  # it doesn't converge: they aren't one
-            continue
-        warp = np.asarray(finer, np.float32)
-        if abs(warp[0, 1]) > SHEAR or abs(warp[1, 0]) > SHEAR or abs(warp[0, 0] - warp[1, 1]) > SHEAR:
-            continue
-        told, fine = _correlated(ones, others, warp)
-        if told >= SAME and fine >= SAME_DETAIL:
-            return told
-    return 0.0
+    one, two, scale, x, y = asked
+    warp = reduced.warp(one, two, np.array([[1 / scale, 0, -x / scale], [0, 1 / scale, -y / scale]], np.float32))
+    if warp is None:
+        return 0.0
+    ones, others = (enlarged(pictures, np.array([row]))[0] for row in (one, two))
+    correlation, warp = _finer(ones, others, warp, _ENOUGH)
+    if not correlation or not _crop(warp):
+        return 0.0
+    told, fine = _correlated(ones, others, warp)
+    return told if told >= SAME and fine >= SAME_DETAIL else 0.0
+
+
+def _crop(warp: Floats32) -> bool:
+    """Whether a shift or a crop, or the way back from one, may lay pictures so."""
+    wide, high = float(warp[0, 0]), float(warp[1, 1])
+    turned = max(abs(float(warp[0, 1])), abs(float(warp[1, 0]))) > SHEAR
+    return not turned and (min(wide, high) >= 1 - STRETCH or max(wide, high) <= 1 + STRETCH)
 
 
 def _correlated(ones: Floats32, others: Floats32, warp: Floats32) -> tuple[float, float]:
@@ -212,7 +230,8 @@ def _correlated(ones: Floats32, others: Floats32, warp: Floats32) -> tuple[float
     size, flags = ones.shape[::-1], cv2.WARP_INVERSE_MAP
     moved = cv2.warpAffine(others, warp, size, flags=cv2.INTER_CUBIC | flags, borderMode=cv2.BORDER_REPLICATE)
     inside = cv2.warpAffine(np.ones_like(others), warp, size, flags=cv2.INTER_NEAREST | flags)
-    seen = np.asarray(cv2.erode(inside, np.ones((7, 7), np.uint8), borderValue=0)) > 0
+    edge = 2 * (min(size) // 18) + 1  # what lies there is half drawn out
+    seen = np.asarray(cv2.erode(inside, np.ones((edge, edge), np.uint8), borderValue=0)) > 0
     if seen.mean() < OVERLAP:
         return 0.0, 0.0
     detail = [cv2.Laplacian(cv2.GaussianBlur(each, (0, 0), 1), cv2.CV_32F)[seen] for each in (ones, moved)]

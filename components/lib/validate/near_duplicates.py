@@ -4,7 +4,8 @@ A reduced picture proposes, pixels decide; padding is taken off first. Two pictu
 to 12 by 12 correlate by .989; those of copies that the pixels confirmed did so by .990 and more. They are near
 duplicates when their pixels correlate by .99 and, since two patients of one build may do so, their fine detail by .8.
 Brightness and contrast don't change a correlation; mirrored, upside down and inverted ones are compared as such
-(`mirrored`), shifted and cropped ones are aligned first (`displaced`). Copies turned by another angle are not found.
+(`mirrored`), shifted and cropped ones are aligned first (`displaced`). Copies turned by another angle, or
+mirrored and shifted, are not found.
 
 Hashes of bits propose too much: on chest films a difference hash within 4 bits names 2,001 of 4,708.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,8 @@ SAME_DETAIL = 0.8
 """The least correlation of their Laplacians; .9 loses copies through JPEG of quality 30. Of 2,114 synthetic films eight
 pairs of two patients pass both, of 5,856 real ones none."""
 MANY = 40_000
-DISPLACED, MOST_DISPLACED = "shifted or cropped", 20_000
-"""How such pairs are called, and pictures beyond which they aren't looked for."""
+DISPLACED = "shifted or cropped"
+"""How such pairs are called."""
 MOST_PAIRS, SHOWN = 1_000_000, 50
 FILE = "near_duplicates.parquet"
 """Inside the cleaned dataset."""
@@ -122,8 +123,6 @@ class NearDuplicates:
             f"({_count(ids.nunique(), f'{one} row')})"
             for (one, other), ids in found
         ] or ["near duplicates across splits: 0"]
-        if len(self.samples) > MOST_DISPLACED:
-            lines.append(f"shifted or cropped copies: not looked for beyond {MOST_DISPLACED:,} pictures")
         told = self._told
         counts = {kind: int((told["kind"] == kind).sum()) for kind in (*KINDS[1:], DISPLACED)}
         lines += [f"near duplicates, {kind}: {_count(number, 'pair')}" for kind, number in counts.items() if number]
@@ -267,12 +266,10 @@ def near_pairs(pictures: Pictures, samples: pd.DataFrame) -> Iterator[pd.DataFra
             found = _decided(pictures, first, second, told >= PROPOSED - ROUNDED)
             known |= set(zip(found["first"], found["second"], strict=True))
             yield found
-    if len(samples) <= MOST_DISPLACED:
-        first, second, correlation = displaced_pairs(pictures)
-        new = [pair not in known for pair in zip(first.tolist(), second.tolist(), strict=True)]
-        chosen = _matters(codes, first, second) & np.array(new, bool)
-        if chosen.any():
-            yield _pairs(first[chosen], second[chosen], correlation[chosen], DISPLACED)
+    first, second, correlation = displaced_pairs(pictures, partial(_matters, codes))
+    new = np.array([pair not in known for pair in zip(first.tolist(), second.tolist(), strict=True)], bool)
+    if new.any():
+        yield _pairs(first[new], second[new], correlation[new], DISPLACED)
 
 
 def _matters(codes: Mapping[Hashable, NDArray[np.signedinteger]], first: Rows, second: Rows) -> NDArray[np.bool_]:

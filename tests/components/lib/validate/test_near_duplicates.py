@@ -111,18 +111,35 @@ def test_mirrored_and_inverted_copies_are_found_and_named(tmp_path: Path, high: 
     assert {*written["kind"]} == {*mirrored.KINDS[1:]}
 
 
+def cropped(picture: Picture, left: int, top: int, right: int, bottom: int) -> Picture:
+    high, wide = picture.shape
+    inner = picture[top : high - bottom, left : wide - right]
+    return np.asarray(cv2.resize(inner, (wide, high), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
 def test_shifted_and_cropped_copies_are_found_and_named(tmp_path: Path) -> None:
-    chance, originals = np.random.default_rng(0), [smooth(i, 64) for i in range(40)]
+    chance, originals = np.random.default_rng(0), [smooth(i, 64) for i in range(60)]
     wide = [cv2.copyMakeBorder(picture, 8, 8, 8, 8, cv2.BORDER_REFLECT) for picture in originals[:12]]
-    copies = [darker(np.roll(each, chance.choice([-5, -3, 3, 5], 2), (0, 1))[8:-8, 8:-8]) for each in wide]
-    copies += [cv2.resize(each[3:-3, 3:-3], (64, 64), interpolation=cv2.INTER_LINEAR) for each in originals[12:24]]
-    splits = ["train"] * 40 + ["test"] * 24
+    copies = [darker(np.roll(each, chance.choice([-8, -3, 4, 5], 2), (0, 1))[8:-8, 8:-8]) for each in wide]
+    copies += [cropped(each, *chance.permutation([4, 4, 4, 4])) for each in originals[12:24]]
+    copies += [cropped(each, *chance.permutation([0, 0, 0, 8])) for each in originals[24:36]]
+    copies += [cropped(each, *chance.integers(1, 6, 4)) for each in originals[36:48]]
+    splits = ["train"] * 60 + ["test"] * 48
     ((found,), _) = search(dataset_of(tmp_path / "d", originals + copies, split=splits), spec_of(64))
     assert {*found.pairs["kind"]} == {near_duplicates.DISPLACED}
-    pairs = [*zip(found.pairs["first"], found.pairs["second"], strict=True)]
-    assert {*pairs} <= {(i, 40 + i) for i in range(24)}
-    assert {*pairs} >= {(i, 40 + i) for i in range(12)}
-    assert len(pairs) >= 18  # of crops by a tenth some are missed
+    pairs = {*zip(found.pairs["first"], found.pairs["second"], strict=True)}
+    assert pairs <= {(i, 60 + i) for i in range(48)}
+    for start in (0, 12, 24, 36):
+        assert len(pairs & {(i, 60 + i) for i in range(start, start + 12)}) >= 11, start
+
+
+def test_shifted_pictures_of_one_patient_on_one_side_do_not_hide_the_copy(tmp_path: Path) -> None:
+    wide = cv2.copyMakeBorder(smooth(0, 64), 8, 8, 8, 8, cv2.BORDER_REFLECT)
+    moved = [wide[8 + k : 72 + k, 8 - k : 72 - k] for k in range(-8, 8)]  # more than are tried for one picture
+    columns = {"split": ["train"] * 15 + ["test"], "patient": ["a"] * 15 + ["b"]}
+    ((found,), _) = search(dataset_of(tmp_path / "d", moved, **columns), spec_of(64))
+    assert len(found.pairs) >= 4
+    assert {*found.pairs["second"]} == {15}
 
 
 def test_blocks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
