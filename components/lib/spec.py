@@ -92,8 +92,8 @@ class Split(Settings):
     """When the same content stands on two sides. Null: `drop_from_train`, but `report` for tables, where two patients
     may well have equal rows."""
     near_duplicates: Literal["report", "drop_from_train", "fail"] = "report"
-    """When a picture stands on two sides that is the same but for brightness, noise, compression, a mirror or
-    inversion."""
+    """When a picture stands on two sides that is the same but for brightness, noise, compression, a mirror,
+    inversion, a shift or a crop."""
     limits: Limits = Limits()
     """How many samples each side should hold, of which classes, and how much may be unknown."""
 

@@ -22,7 +22,7 @@ from components.lib.validate.similar_patches import Wanted, similar
 
 ALIKE, ONE, GRID = 0.9, 0.93, 4.0
 """Least correlation of two patches that lie alike, to so many pixels, and of one of them."""
-PARTNERS, WAYS, MOST_TRIED = 8, 2, 150_000
+PARTNERS, WAYS, MOST_TRIED = 8, 2, 100_000
 """Pictures that are tried for one, ways to lay them over each other, and pairs that are tried at all, at most."""
 SMALL, ROUGHLY, BETTER, ROUGHLY_DETAIL, AT_ONCE = 32, 0.8, 0.975, 0.9, 4096
 """Side of the reduced pictures, their least correlation as the patches say, and once aligned; of fine detail, too."""

@@ -20,7 +20,7 @@ from components.ingest import ingest
 from components.lib.dataset import ArrayInfo, Dataset, DatasetWriter
 from components.lib.errors import GateError
 from components.lib.spec import TaskSpec
-from components.lib.validate import close_pairs, mirrored, near_duplicates
+from components.lib.validate import close_pairs, displaced, mirrored, near_duplicates
 from components.lib.validate.near_duplicates import search
 
 ROOT = Path(__file__).parents[4]
@@ -140,6 +140,15 @@ def test_shifted_pictures_of_one_patient_on_one_side_do_not_hide_the_copy(tmp_pa
     ((found,), _) = search(dataset_of(tmp_path / "d", moved, **columns), spec_of(64))
     assert len(found.pairs) >= 4
     assert {*found.pairs["second"]} == {15}
+
+
+def test_when_more_pairs_are_proposed_than_are_tried_the_likeliest_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = np.array([0, 0, 1, 2, 4]), np.array([9, 8, 8, 7, 3])
+    votes, flat = np.array([2, 5, 3, 4, 2]), np.ones(5, np.float32)
+    proposed = displaced.Proposed(first, second, flat, flat, flat, votes, flat)
+    monkeypatch.setattr(displaced, "MOST_TRIED", 3)
+    tried = displaced._likeliest(proposed)
+    assert sorted(zip(tried.first.tolist(), tried.second.tolist(), strict=True)) == [(0, 8), (1, 8), (2, 7)]
 
 
 def test_blocks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
