@@ -250,3 +250,18 @@ def test_a_model_directory_of_another_format_ends_with_status_1(
         program.run(program.main)
     assert end.value.code == 1
     assert "expected: format 3 of medpipe's model.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["x", "long text " * 100_000])
+def test_a_small_parquet_table_of_gigabytes_is_refused_before_it_is_read(
+    model: Model, tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pq.ParquetFile, "read", lambda *words, **named: pytest.fail("it was read"))
+    piece = pa.table({"image": pa.DictionaryArray.from_arrays(np.zeros(1 << 17, np.int32), pa.array([text]))})
+    with pq.ParquetWriter(tmp_path / "t.parquet", piece.schema, compression="zstd") as writer:
+        for _ in range(153 if text == "x" else 1):  # 20 million rows, or 131 GB of text
+            writer.write_table(piece)
+    assert (tmp_path / "t.parquet").stat().st_size < 100_000
+    with pytest.raises(DataError, match="a bomb"):
+        batch(model, None, tmp_path / "t.parquet", tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from components.lib.errors import SeveralPictures, Unusable
 from components.lib.kinds._dicom_grey import shown
 from components.lib.kinds._headers import check_frame
+from components.lib.kinds._picture_lengths import MOST_SCANS
 
 LARGEST = 1 << 27
 """Bytes (rows × columns × colours × bytes a value) that a picture may hold; showing it takes three times as many."""
@@ -231,16 +232,17 @@ def _check_frame(dataset: Any, index: int) -> None:
     from pydicom.encaps import get_frame
 
     offsets = [dataset.get(name) for name in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")]
-    told = _codestream(
-        get_frame(
-            dataset.PixelData, index, number_of_frames=int(dataset.get("NumberOfFrames") or 1),
-            extended_offsets=tuple(offsets) if all(offsets) else None,
-        )
+    frame = get_frame(
+        dataset.PixelData, index, number_of_frames=int(dataset.get("NumberOfFrames") or 1),
+        extended_offsets=tuple(offsets) if all(offsets) else None,
     )  # fmt: skip
+    told = _codestream(frame)
     if told is None:
         if "RLE" not in dataset.file_meta.TransferSyntaxUID.name:
             raise Unusable("unreadable: the DICOM file is cut off or damaged")
         return
+    if frame[:2] == b"\xff\xd8" and frame.count(b"\xff\xda") > MOST_SCANS:
+        raise Unusable("unreadable: a DICOM file with a JPEG of more scans than a picture has")
     rows, columns, colours, bits = told
     if (rows, columns) != (int(dataset.Rows), int(dataset.Columns)):
         raise Unusable("unreadable: the compressed picture has another size than its DICOM header states")

@@ -82,6 +82,15 @@ def test_a_compressed_picture_that_is_cut_off(name: str) -> None:
         assert "cut off" in reason(saved(made, made.file_meta.TransferSyntaxUID))
 
 
+def test_a_jpeg_of_many_scans_inside_is_refused() -> None:
+    made = dcmread(REAL / "SC_rgb_jpeg_dcmtk.dcm")
+    frame = get_frame(made.PixelData, 0, number_of_frames=1)
+    end = frame.rindex(b"\xff\xd9")
+    scan = frame[frame.rindex(b"\xff\xda") : end]
+    made.PixelData = encapsulate([frame[:end] + scan * 30 + frame[end:]])
+    assert "more scans" in reason(saved(made, made.file_meta.TransferSyntaxUID))
+
+
 def test_a_deflated_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components.lib.kinds._dicom.MOST_UNPACKED", 1 << 17)
     raw = saved(dataset(RAMP), uid.DeflatedExplicitVRLittleEndian)
