@@ -135,6 +135,7 @@ def test_promote_auto_leaves_a_champion_that_is_as_good(
     assert title
     assert text == before + after[after.index("\n## ") + 1 :]
     file.write_text("# Said later\n", encoding="utf-8")
+    write_sums(file.parent)
     case.register(spec)
     later = case.client.get_model_version(NAME, "2").description
     assert later.startswith("# Said later\n")
