@@ -58,8 +58,9 @@ def displaced_pairs(pictures: Pictures, wanted: Wanted) -> tuple[Rows, Rows, Flo
     Returns:
         First and second row (n,), the first smaller, and the correlation (n,) of what both show, once aligned.
     """
-    reduced = _Reduced(pictures)
-    proposed = reduced.overlaid(_likeliest(_proposed(pictures, wanted)))
+    likeliest = _likeliest(_proposed(pictures, wanted))
+    reduced = _Reduced(pictures)  # after the patches, which need as much memory
+    proposed = reduced.overlaid(likeliest)
     asked = zip(*(vars(proposed)[name].tolist() for name in ("first", "second", "scale", "x", "y")), strict=True)
     found = each_sample(partial(_aligned, pictures, reduced), asked)
     best: dict[tuple[int, int], float] = {}
