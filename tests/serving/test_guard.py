@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -32,8 +33,8 @@ from serving.guard.limits import VARIABLE, Limits, limits
 
 GOOD = encoded(film(1, 32))
 LIMITS = {
-    "header_seconds": 2, "header_kilobytes": 16, "body_seconds": 3, "body_megabytes": 24, "idle_seconds": 2,
-    "work_seconds": 6, "work_megabytes": 200, "requests": 6,
+    "header_seconds": 2, "header_kilobytes": 16, "body_seconds": 3, "body_megabytes": 24, "bodies_megabytes": 40,
+    "idle_seconds": 2, "send_seconds": 2, "connections": 400, "work_seconds": 6, "work_megabytes": 200, "requests": 6,
 }  # fmt: skip
 SLOW = 300
 HEAD = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 900\r\n"
@@ -185,6 +186,58 @@ def test_three_hundred_slow_callers_are_ended_and_others_answered_meanwhile(url:
         assert all(said(each).startswith((b"HTTP/1.1 408", b"HTTP/1.1 400")) for each in slow)
         assert time.monotonic() - begun < 15
     assert max(waits) < 4
+
+
+def test_of_too_many_connections_those_that_have_waited_longest_are_ended(url: str, caller: Caller) -> None:
+    assert caller.pictures(GOOD).status == 200
+    with ExitStack() as stack:
+        begun = time.monotonic()
+        silent = [stack.enter_context(connected(url)) for _ in range(LIMITS["connections"] + 50)]
+        assert requests.get(f"{url}/ping", timeout=20).status_code == 200
+        seconds = time.monotonic() - begun
+        ended = [each for each in silent if said_at_once(each) is not None]
+    assert seconds >= LIMITS["header_seconds"] or 50 <= len(ended) < LIMITS["connections"]
+
+
+def said_at_once(connection: socket.socket) -> bytes | None:
+    """What has come; None where the connection is open and nothing has."""
+    connection.setblocking(False)
+    try:
+        return connection.recv(65536)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
+
+
+def test_all_bodies_together_have_a_limit(url: str, caller: Caller) -> None:
+    length = 24 << 20
+    head = HEAD.replace(b"900", str(length).encode()) + b"\r\n"
+    with connected(url) as one, connected(url) as other:
+        for each in (one, other):
+            each.sendall(head + b" " * (length - (1 << 20)))
+        answers = [each.recv(65536)[:12] for each in (one, other)]
+    assert b"HTTP/1.1 503" in answers
+    assert caller.pictures(GOOD).status == 200
+
+
+def test_answers_that_nobody_takes_are_dropped(url: str) -> None:
+    body = json.dumps({"inputs": {"image": ["%%%"] * 9000}, "params": {"on_error": "row"}}).encode()
+    with socket.socket() as silent:
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        silent.connect(("127.0.0.1", urlsplit(url).port))
+        # More than the system itself keeps for a connection.
+        silent.sendall((HEAD.replace(b"900", str(len(body)).encode()) + b"\r\n" + body) * 6)
+        head = silent.recv(1000)
+        assert head.startswith(b"HTTP/1.1 200")
+        time.sleep(LIMITS["send_seconds"] + 4)
+        try:
+            received = len(said(silent))
+        except ConnectionResetError:
+            received = 0
+    length = re.search(rb"content-length: (\d+)", head)
+    assert length
+    assert received < 5 * int(length[1])  # it was cut
 
 
 def test_work_over_time_is_a_504_and_ends(url: str, caller: Caller) -> None:
