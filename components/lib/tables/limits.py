@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 from pathlib import Path
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -115,7 +116,7 @@ def _text_bytes(source: Path | bytes, names: list[str], most: int) -> int:
                 if not isinstance(column, pa.DictionaryArray):
                     size += column.nbytes
                     continue
-                lengths = pc.binary_length(column.dictionary)
+                lengths: Any = pc.binary_length(cast(Any, column.dictionary))
                 size += int(pc.sum(lengths.take(column.indices)).as_py() or 0)
             if size > most:
                 return size

@@ -23,7 +23,7 @@ from components.lib.tables.limits import TableBombError, check_parquet
 ROWS = 20_000_000
 
 
-def constant(rows: int, **columns: pa.Scalar) -> bytes:
+def constant(rows: int, **columns: str) -> bytes:
     """A table that repeats one row."""
     file = io.BytesIO()
     names = {name: pa.DictionaryArray.from_arrays(np.zeros(1 << 20, np.int32), pa.array([value]))
