@@ -54,7 +54,7 @@ def survey(root: Path) -> list[Item]:
         Item(
             _name(w, root),
             disk_size(w),
-            note=f"a workspace: rm -r -- {quoted(_name(w, root))} when you are done with it",
+            note=f"a workspace: rm -r {quoted(_name(w, root))} when you are done with it",
         )
         for w in workspaces[1:]
     ]
