@@ -23,6 +23,11 @@ def test_some_damaged_files_of_every_format() -> None:
     assert told.refused > QUICK
 
 
+def test_a_comment_above_one_row_that_a_quote_never_ends() -> None:
+    told = read_apart("csv", [b'# a,b\n"1,2\n3,4\n', b"# a,b\n# c,d\n", b" , \n , \n", b"#\n"])
+    assert told.broken == []
+
+
 @pytest.mark.accept
 @pytest.mark.parametrize("name", FORMATS)
 def test_twenty_thousand_damaged_files(name: str) -> None:

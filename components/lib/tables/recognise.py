@@ -167,7 +167,8 @@ def _layout(lines: list[str], encoding: str, name: str) -> Recognised:
         rows.append((at, row))
         at = skip + getattr(reader, "line_num", len(rows))
     comments = any(row and row[0].startswith("#") for _, row in rows[1:])
-    used = [(at, row) for at, row in rows if not (row and row[0].startswith("#"))] if comments else rows
+    used = [(at, row) for at, row in rows if not (row and row[0].startswith("#"))] if comments else []
+    used = used or rows
     start, header, _ = _start(used)
     form = TableForm(
         encoding=encoding, delimiter=delimiter, quote=quote, skip_rows=start, header=header is not False,
@@ -187,7 +188,10 @@ def _is_header(line: str, rest: list[str], form: TableForm) -> bool:
     """Whether a line that starts like a comment holds the names."""
     head, *body = [*_rows(iter([line, *rest[:20]]), form)]
     return (
-        len(head) > 1 and len(head) == Counter(map(len, body)).most_common(1)[0][0] and has_names([head, *body]) is True
+        len(head) > 1
+        and bool(body)
+        and len(head) == Counter(map(len, body)).most_common(1)[0][0]
+        and has_names([head, *body]) is True
     )
 
 
@@ -202,7 +206,7 @@ def _start(rows: list[tuple[int, list[str]]]) -> tuple[int, bool | None, int]:
     for position, count in enumerate(filled[:TITLES]):
         if count > typical / 2 or typical < 2:
             body = [row for (_, row), cells in zip(rows[position:], filled[position:], strict=False) if cells]
-            return rows[position][0], has_names(body), position
+            return rows[position][0], has_names(body) if body else None, position
     return rows[0][0], has_names([row for _, row in rows]), 0
 
 
