@@ -1,7 +1,5 @@
 """Reads files in a process of its own, under a limit of memory, and says what became of them.
 
-    python -m benchmarks.attacks.reading MEGABYTES < FILES        what `read_each` starts
-
 Whatever a file holds, it is read or refused in words: any other error, a death, gigabytes or seconds are faults.
 """
 
@@ -61,7 +59,8 @@ def read_each(files: Iterable[tuple[str, bytes]], megabytes: int = MEGABYTES) ->
         megabytes: of memory.
     """
     environment = {**os.environ, "MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    words = [sys.executable, "-W", "ignore", "-m", "benchmarks.attacks.reading", str(megabytes)]
+    code = f"from benchmarks.attacks.reading import answer; answer({megabytes})"
+    words = [sys.executable, "-W", "ignore", "-c", code]
     lines = [f"{kind} ".encode() + base64.b64encode(content) for kind, content in files]
     done = subprocess.run(
         words, input=b"\n".join(lines), capture_output=True, env=environment, check=False, timeout=120 + len(lines),
@@ -174,7 +173,14 @@ def _figure(name: str) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
 
 
-def _main(megabytes: int) -> Told:
+def answer(megabytes: int) -> None:
+    """Read the files at standard input and print what became of them as JSON: what `read_each` starts."""
+    with redirect_stdout(sys.stderr):
+        told = _read(megabytes)
+    print(json.dumps(asdict(told)))
+
+
+def _read(megabytes: int) -> Told:
     from components.lib.errors import MedpipeError, Unusable
 
     told = Told()
@@ -216,9 +222,3 @@ def _warm(kind: str, folder: Path) -> None:
         importlib.import_module("wfdb")
     for raw in [each for reads, make in FORMATS.values() if reads == kind for each in make()]:
         READERS[kind](raw, folder)
-
-
-if __name__ == "__main__":
-    with redirect_stdout(sys.stderr):
-        answer = _main(int(sys.argv[1]))
-    print(json.dumps(asdict(answer)))
