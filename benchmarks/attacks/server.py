@@ -210,7 +210,7 @@ def _on_files(folder: Path, version: Path, empty: Path) -> Iterator[Attack]:
         f"one bit turned in each of the {len(names)} files of a version", "refused, by the file's name, before it runs",
         lambda: _turned(folder, stored, names),
     )  # fmt: skip
-    for name in ("code/sitecustomize.py", "code/components/__pycache__/__init__.cpython-311.pyc"):
+    for name in ("code/sitecustomize.py", "code/json.pyc"):
         yield Attack.tried(f"{name} added", "refused, by its name", lambda n=name: _added(folder, stored / n, n))
     yield Attack.tried(
         "a manifest and its tag made again by who can write to files and registry", "refused: not signed by the key",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -100,6 +101,16 @@ def require_manifest(
         more = f" and {len(differing) - MOST_NAMED} more" if len(differing) > MOST_NAMED else ""
         raise _refused(where, "; ".join(differing[:MOST_NAMED]) + more, "the files that were registered")
     return True
+
+
+def drop_caches(folder: Path) -> None:
+    """Remove what Python has compiled of a version's code, from a copy of the version.
+
+    Whoever loads a version where the store keeps it leaves that there, or puts code of their own in its place.
+    """
+    for cache in [*folder.rglob("__pycache__")]:
+        if cache.is_dir() and not cache.is_symlink():
+            shutil.rmtree(cache)
 
 
 def warn_without(where: str) -> None:

@@ -65,7 +65,8 @@ def bold(content: str) -> Markdown:
 
 def heading(level: int, content: str) -> Markdown:
     """A heading; level 1 is the title."""
-    return Markdown(f"{'#' * level} {text(content)}")
+    inside = re.sub(r"#+$", lambda found: f"\\{found[0]}", text(content))  # else they would end the heading
+    return Markdown(f"{'#' * level} {inside}")
 
 
 def bullets(lines: Iterable[str]) -> Markdown:

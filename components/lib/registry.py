@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 
 from components.lib.answers import ERROR, MODEL_VERSION, answer_columns, parameters
 from components.lib.errors import ModelError, nearest
-from components.lib.manifest import MANIFEST, TAG, require_manifest, warn_without, write_manifest
+from components.lib.manifest import MANIFEST, TAG, drop_caches, require_manifest, warn_without, write_manifest
 from components.lib.model_dir import FULL, OUT_OF_FOLD, Model, model_digest
 from components.lib.tracking import CHECKOUT, Run, client, tracking_uri
 
@@ -163,6 +163,7 @@ def fetch(address: str, folder: Path, *, signed: bool = True) -> tuple[Path, str
         raise ModelError(address, **_not_there(store, name, alias)) from None
     where = f"models:/{name}/{version.version}"
     _download(where, folder)
+    drop_caches(folder)
     if not require_manifest(folder, where, registered=version.tags.get(TAG), name=name, signed=signed):
         warn_without(where)
     model = folder / "artifacts" / "model"

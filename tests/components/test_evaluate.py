@@ -190,7 +190,15 @@ def test_writes_everything_that_later_steps_read(workspace: Workspace) -> None:
     charts = ["roc", "precision_recall", "confusion", "reliability", "histogram", "calibration", "calibration_curve",
               "decision_curve", "robustness"]  # fmt: skip
     assert sorted(path.name for path in out.iterdir()) == sorted(
-        ["evaluation.json", "figures", "metrics.json", "model_card.md", "predictions.parquet", "report.html"]
+        [
+            "SHA256SUMS",
+            "evaluation.json",
+            "figures",
+            "metrics.json",
+            "model_card.md",
+            "predictions.parquet",
+            "report.html",
+        ]
         + [f"finding_{chart}.csv" for chart in charts]
     )
     groups = ["surest_of_those_called_right", "surest_of_those_called_wrongly", "least_sure"]

@@ -14,6 +14,7 @@ from looks import spec_of
 from components.evaluate.card import card
 from components.evaluate.findings import find
 from components.evaluate.report import report
+from components.lib import markdown
 from components.lib.errors import SpecError
 from components.lib.spec import load_spec
 from pipelines.look import Questions, look, task_text
@@ -66,7 +67,7 @@ def test_report_and_card_say_it_before_any_metric(tmp_path: Path) -> None:
     findings = find(found, None)
     page, text = report(findings), card(found, findings.facts)
     assert 0 < page.index("its name says &lt;so&gt;") < page.rindex("Verdict")
-    assert 0 < text.index(SENTENCE) < text.index("## Intended use")
+    assert 0 < text.index(markdown.text(SENTENCE)) < text.index("## Intended use")
 
 
 @pytest.mark.parametrize("wrong", ["a sentence", [""], [1]])

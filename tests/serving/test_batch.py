@@ -77,7 +77,7 @@ def test_the_registered_version_at_the_command_line(tiny: Workspace, tmp_path: P
     said = tiny.run("serving.batch", *options, "--threshold", "0.9").stdout
     assert "tiny_synthetic/1, run by the code of this checkout" in said
     assert "SYNTHETIC" in said.splitlines()[-1]
-    assert "1 other files were passed over" in said
+    assert "2 other files were passed over" in said
     found = pd.read_parquet(out)
     assert set(found["model_version"]) == {"1"}
     assert (found["label"] == "pneumonia").tolist() == (found["probability"] >= 0.9).tolist()

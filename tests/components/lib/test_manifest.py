@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import random
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +29,7 @@ from pipelines.serve import guard_command
 NAME = "tiny_synthetic"
 KINDS = ("artifacts/model/model.onnx", "artifacts/model/model.json", "artifacts/model/development.npy", "MLmodel",
          "model.py", "requirements.txt", "constraints.txt", "code/components/lib/answers.py")  # fmt: skip
-ADDED = ("code/sitecustomize.py", "code/components/lib/kinds/__pycache__/binary.cpython-311.pyc", "code/json.py",
+ADDED = ("code/sitecustomize.py", "code/components/lib/kinds/binary.pyc", "code/json.py",
          "größe; $(x).txt", "artifacts/model/model.onnx.data")  # fmt: skip
 
 
@@ -100,8 +102,6 @@ def changed(file: Path, content: bytes | None) -> Iterator[None]:
         file.unlink(missing_ok=True)
         if before is not None:
             file.write_bytes(before)
-        elif file.parent.name == "__pycache__":
-            file.parent.rmdir()
 
 
 def flipped(file: Path) -> bytes:
@@ -137,6 +137,17 @@ def test_a_file_that_was_added_is_noticed(unsigned: str, tmp_path: Path, name: s
     with changed(stored(unsigned) / name, b"import os"), pytest.raises(ModelError) as told:
         fetch(f"models:/{NAME}/{unsigned}", tmp_path)
     assert told.value.found == f"{name} was added"
+
+
+def test_what_python_compiled_in_the_store_is_not_taken_along(unsigned: str, tmp_path: Path) -> None:
+    code = stored(unsigned) / "code"
+    assert compileall.compile_dir(code, quiet=2)
+    try:
+        fetch(f"models:/{NAME}/{unsigned}", tmp_path)
+    finally:
+        for each in [*code.rglob("__pycache__")]:
+            shutil.rmtree(each)
+    assert not [*tmp_path.rglob("__pycache__")]
 
 
 def test_a_manifest_made_again_is_not_the_one_that_the_registry_names(unsigned: str, tmp_path: Path) -> None:

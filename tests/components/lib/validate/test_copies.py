@@ -14,6 +14,7 @@ from films import SIDE, film, task
 from components.augment import augment
 from components.augment import step as augment_step
 from components.lib.dataset import ArrayInfo, Dataset, DatasetWriter
+from components.lib.digests import write_sums
 from components.lib.errors import GateError
 from components.lib.kinds.image import Image
 from components.lib.spec import TaskSpec
@@ -131,7 +132,10 @@ def test_classes_that_stay_rare_are_told(added: Dataset, cleaned: Dataset, tmp_p
 )
 def test_arrays_of_another_shape_or_type(array: np.ndarray[Any, Any], added: Dataset, cleaned: Dataset) -> None:
     np.save(added.path / "part-00000" / "image.npy", array)
-    check = failures(added, cleaned)["The array image has a row for every copy, in the kind's shape and type"]
+    write_sums(added.path)
+    check = failures(Dataset(added.path), cleaned)[
+        "The array image has a row for every copy, in the kind's shape and type"
+    ]
     assert check.status == "failed"
     assert check.found == f"{array.shape} {array.dtype}; (4, {SIDE}, {SIDE}, 1) uint8 is asked for"
 
