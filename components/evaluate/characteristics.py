@@ -298,16 +298,20 @@ def _patients(evaluated: Evaluated, rows: pd.DataFrame) -> pd.DataFrame:
     numbers, names = pd.factorize(_whose(rows))
     found = pd.DataFrame({"patient": names}, index=range(len(names)))
     for column in rows.columns.difference(["patient", *evaluated.network.info.targets]):
-        of_each = rows[column].groupby(numbers)
-        found[column] = of_each.mean() if column == "age" else of_each.agg(_commonest)
+        values = rows[column].reset_index(drop=True)
+        found[column] = values.groupby(numbers).mean() if column == "age" else _commonest(values, numbers)
     for name, kind in evaluated.network.info.targets.items():
         found[name] = _of_patients(kind, rows[name], numbers.astype(np.intp), len(names))
     return found
 
 
-def _commonest(values: pd.Series) -> object:
-    modes = values.dropna().mode()
-    return modes.iloc[0] if len(modes) else None
+def _commonest(values: pd.Series, numbers: NDArray[np.integer]) -> pd.Series:
+    """Each patient's commonest value, of several the first in order; null where none is known."""
+    cells = pd.DataFrame({"patient": numbers, "value": values})
+    counts = cells.groupby(["patient", "value"], observed=True).size().rename("count").reset_index()
+    ordered = counts.sort_values(["patient", "count"], ascending=[True, False], kind="stable")
+    first = ordered.drop_duplicates("patient").set_index("patient")["value"]
+    return first.reindex(range(int(numbers.max()) + 1))
 
 
 def _of_patients(kind: TargetKind, values: pd.Series, numbers: Counts, count: int) -> pd.Series:
