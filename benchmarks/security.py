@@ -8,6 +8,7 @@ Prints a table "attack | bound | found | held"; exit status 1 when a bound doesn
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -43,13 +44,20 @@ def found_groups() -> dict[str, Group]:
 
 
 def carried_out(groups: Mapping[str, Group]) -> Iterator[Attack]:
-    """The attacks of each group, in a temporary folder of its own; one that can't go on is a row that didn't hold."""
+    """The attacks of each group, in a temporary folder and with the environment that there was.
+
+    A group that can't go on is a row that didn't hold.
+    """
+    environment = dict(os.environ)
     for name, attacks in groups.items():
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             try:
                 yield from attacks(Path(folder))
             except Exception as error:  # the other groups are carried out all the same
                 yield Attack.failed(f"{name}: what was left of the group", "carried out", error)
+            finally:
+                os.environ.clear()
+                os.environ.update(environment)
 
 
 def _cell(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,19 @@ def test_the_exit_status_is_0_only_where_something_was_held_off(monkeypatch: pyt
     assert (security.main(["some"]), security.main(["none"]), security.main([])) == (0, 1, 0)
     with pytest.raises(SystemExit, match="of some, none"):
         security.main(["other"])
+
+
+def test_what_a_group_sets_is_not_there_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sets(folder: Path) -> Iterator[Attack]:
+        os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/gone.db"
+        yield Attack("a", "b", "c", held=True)
+
+    def asks(folder: Path) -> Iterator[Attack]:
+        found = os.environ["MLFLOW_TRACKING_URI"]
+        yield Attack("a", "b", found, held=found == "sqlite:///before.db")
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///before.db")
+    assert [each.held for each in security.carried_out({"sets": sets, "asks": asks})] == [True, True]
 
 
 def test_every_group_that_is_there_yields_attacks_lazily(tmp_path: Path) -> None:
