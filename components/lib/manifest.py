@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from components.lib.digests import file_digest
 from components.lib.errors import ModelError
 from components.lib.signing import FILE_VARIABLE, fingerprint, load_keys
 
@@ -141,8 +142,7 @@ def digests(folder: Path, *, caches: bool = True) -> dict[str, str]:
 def _digest(path: Path) -> str:
     if path.is_symlink() or not path.is_file():
         return "no regular file"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_digest(path)
 
 
 def _differing(expected: dict[str, str], found: dict[str, str]) -> Iterable[str]:
